@@ -1,0 +1,106 @@
+"""Settings: frozen dataclasses, one for each room, read once from TOML (``load``) and checked as a whole.
+
+A room is handed its own small dataclass, never the whole.  Units stand in the names.  The documented default is
+``config/opostd.toml``: every key, its unit, its reason; a test finds the two equal.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Markdown = Literal["plain", "marked", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the three groups of tables live (design.md 3).  An empty group URL means the same as ``url``."""
+
+    url: str = ""
+    directory_url: str = ""
+    owner_url: str = ""
+    post_url: str = ""
+    pool_size: int = 10
+    retry_deadline_s: float = 30.0
+    hint_poll_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    listen: tuple[str, ...] = ()
+    listen_tls: tuple[str, ...] = ()
+    idle_timeout_s: float = 30 * 60
+    login_timeout_s: float = 60.0
+    max_connections_per_user: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSettings:
+    listen: tuple[str, ...] = ()
+    listen_tls: tuple[str, ...] = ()
+    markdown: Markdown = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LmtpSettings:
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    plaintext_on_loopback: bool = False
+    cache_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Limits of a message and its transaction (security.md 1.2, 1.3)."""
+
+    max_message_octets: int = 25 * 1024 * 1024
+    max_recipients: int = 1000
+    max_header_octets: int = 256 * 1024
+    max_header_lines: int = 1000
+    max_received: int = 100
+    max_line_octets: int = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """Markdown rendering in worker processes (libraries.md 2)."""
+
+    workers: int = 2
+    max_source_octets: int = 64 * 1024
+    timeout_s: float = 2.0
+    memory_octets: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    hostname: str = "localhost"
+    domains: tuple[str, ...] = ("localhost",)
+    data_directory: Path = Path()
+    store: StoreSettings = field(default_factory=StoreSettings)
+    imap: ImapSettings = field(default_factory=ImapSettings)
+    submission: SubmissionSettings = field(default_factory=SubmissionSettings)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
+    lmtp: LmtpSettings = field(default_factory=LmtpSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    render: RenderSettings = field(default_factory=RenderSettings)

@@ -1,0 +1,174 @@
+"""The records that rooms hand each other: account, box, post, delivered post, subscription.
+
+Times are whole seconds since 1970-01-01 UTC unless the name says otherwise.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
+
+
+class AccountState(IntEnum):
+    """Whether an account may log in.  A disabled account still gets its mail."""
+
+    ACTIVE = 0
+    DISABLED = 1
+
+
+class AddressKind(IntEnum):
+    """What an address leads to."""
+
+    USER = 0
+    SOURCE = 1  # a group, or everyone: owner_id is SYSTEM_OWNER, box_id the source box
+    ALIAS = 2  # target: other addresses, separated by spaces
+
+
+class PostPolicy(IntEnum):
+    """Who may post to a source."""
+
+    MEMBERS = 0
+    NAMED = 1
+    LOCAL = 2
+    ANYONE = 3
+    ADMINS = 4  # administrators who have logged in: `everyone` at first
+
+
+class MemberRole(IntEnum):
+    """What somebody is to a source, as bits: a reader may also be a named sender."""
+
+    READER = 1
+    SENDER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who can log in.  login: the address folded; secret: an argon2id string, None for no login."""
+
+    owner: OwnerId
+    login: str
+    name: str
+    secret: str | None
+    state: AccountState
+    admin: bool
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where mail can be sent.  addr: folded; box: the source box of a SOURCE; target: of an ALIAS."""
+
+    addr: str
+    owner: OwnerId
+    kind: AddressKind
+    box: BoxId
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An IMAP mailbox, or a source box of the system account.
+
+    name: Unicode, levels separated by ``/``.  role: a SPECIAL-USE attribute without backslash, such as ``Sent``,
+    or the empty string.  uidnext: the next message gets this UID.
+    """
+
+    owner: OwnerId
+    box: BoxId
+    name: str
+    role: str
+    uidvalidity: int
+    uidnext: Uid
+    highestmodseq: ModSeq
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The policy of a source box.  address: of the group or of `everyone`, folded."""
+
+    owner: OwnerId
+    box: BoxId
+    address: str
+    title: str
+    post: PostPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A source box carried into a target box.
+
+    joined: the source's last UID when it began; watermark: the last source UID handled; 0 is an empty source.
+    """
+
+    owner: OwnerId
+    target: BoxId
+    source_owner: OwnerId
+    source: BoxId
+    joined: Uid
+    watermark: Uid
+
+
+@dataclass(frozen=True, slots=True)
+class PostFacts:
+    """All that was computed from a message at acceptance, without its octets: what a listing and a FETCH need.
+
+    envelope, body, bodystructure: octets as ENVELOPE, BODY, BODYSTRUCTURE show them, parentheses included.
+    header: the header block of the message with the empty line that ends it.  parts: a packed part tree
+    (``mime.scan.unpack``).  sent: the Date field, in seconds, or the time of acceptance; sent_day: days since 1970 of
+    the Date field as written, its zone ignored (SENTON, RFC 9051 6.4.4).  subject, sender: decoded text.
+    """
+
+    id: PostId
+    size: int
+    sent: int
+    sent_day: int
+    envelope: bytes
+    body: bytes
+    bodystructure: bytes
+    header: bytes
+    parts: bytes
+    sender: str
+    subject: str
+    message_id: str
+    thread: PostId
+
+
+@dataclass(frozen=True, slots=True)
+class NewPost:
+    """A post on its way into the store.  text: what SEARCH BODY looks in, decoded, case folded."""
+
+    facts: PostFacts
+    raw: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A box that a post goes to.  source: it is a source box, so that subscribers are told."""
+
+    owner: OwnerId
+    box: BoxId
+    source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredPost:
+    """A post in a box: one reader's private row."""
+
+    uid: Uid
+    modseq: ModSeq
+    post: PostId
+    bits: int
+    keywords: tuple[str, ...]
+    internaldate: int
+    savedate: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoxHint:
+    """A box has changed; modseq is a hint, the store's row is the truth (promise 6)."""
+
+    owner: OwnerId
+    box: BoxId
+    modseq: ModSeq
