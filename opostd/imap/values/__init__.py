@@ -1,0 +1,1 @@
+"""What commands and responses say, as frozen values in the words of RFC 9051.  Knows nobody."""

@@ -1,0 +1,56 @@
+"""FETCH: what is asked of each message (RFC 9051 6.4.5, RFC 3501 6.4.5)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from opostd.imap.values.sets import Numbers
+
+
+class Item(Enum):
+    """The data items without arguments, by their name on the wire."""
+
+    UID = b"UID"
+    FLAGS = b"FLAGS"
+    INTERNALDATE = b"INTERNALDATE"
+    RFC822_SIZE = b"RFC822.SIZE"
+    ENVELOPE = b"ENVELOPE"
+    BODY = b"BODY"
+    BODYSTRUCTURE = b"BODYSTRUCTURE"
+    RFC822 = b"RFC822"
+    RFC822_HEADER = b"RFC822.HEADER"
+    RFC822_TEXT = b"RFC822.TEXT"
+
+
+class Text(Enum):
+    """The section-text of BODY[...]; WHOLE is its absence."""
+
+    WHOLE = b""
+    HEADER = b"HEADER"
+    HEADER_FIELDS = b"HEADER.FIELDS"
+    HEADER_FIELDS_NOT = b"HEADER.FIELDS.NOT"
+    TEXT = b"TEXT"
+    MIME = b"MIME"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """``BODY[path.text (fields)]<offset.length>``.
+
+    path: part numbers from 1.  fields: as the client wrote them, for the HEADER.FIELDS forms.  partial: offset and
+    length in octets, or None.  peek: BODY.PEEK, which does not set ``\\Seen``.
+    """
+
+    path: tuple[int, ...]
+    text: Text
+    fields: tuple[bytes, ...] = ()
+    partial: tuple[int, int] | None = None
+    peek: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """FETCH or UID FETCH; macros (ALL, FAST, FULL) are already replaced by their items."""
+
+    numbers: Numbers
+    items: tuple[Item | Section, ...]
+    by_uid: bool

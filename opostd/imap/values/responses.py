@@ -1,0 +1,127 @@
+"""Responses that are small: one frozen value each.  FETCH data is formatted straight to octets (``format.fetch``)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Condition(Enum):
+    OK = b"OK"
+    NO = b"NO"
+    BAD = b"BAD"
+    BYE = b"BYE"
+    PREAUTH = b"PREAUTH"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A status response (RFC 9051 7.1).  code: the response code without brackets, as octets, or None.
+
+    text: for people; CR and LF in it are replaced when formatted.  An untagged one unless a tag is given to the
+    formatter.
+    """
+
+    condition: Condition
+    text: str
+    code: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsChanged:
+    """An untagged FETCH with FLAGS, and UID when the command was a UID one or the change came from elsewhere."""
+
+    number: int
+    uid: int | None
+    bits: int
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFlags:
+    """``* FLAGS (...)``: the flags that occur in the box."""
+
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """``* LIST (attributes) "/" name`` or LSUB.  attributes with backslash; childinfo: RFC 5258 CHILDINFO SUBSCRIBED."""
+
+    attributes: tuple[str, ...]
+    name: str
+    lsub: bool = False
+    childinfo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatusData:
+    """``* STATUS name (item value ...)``; items by their wire names, in the order asked for."""
+
+    name: str
+    items: tuple[tuple[bytes, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchData:
+    """``* SEARCH n n n``."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """``* NAMESPACE (("" "/")) NIL NIL`` (RFC 2342): personal boxes only."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdData:
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """``+ text``; text is already base64 where SASL wants it."""
+
+    text: bytes = b""
+
+
+Response = (
+    State
+    | Exists
+    | Recent
+    | Expunge
+    | FlagsChanged
+    | BoxFlags
+    | Capability
+    | Enabled
+    | Listed
+    | StatusData
+    | SearchData
+    | Namespaces
+    | IdData
+    | Continue
+)

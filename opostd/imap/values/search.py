@@ -1,0 +1,132 @@
+"""SEARCH keys as a tree (RFC 9051 6.4.4, RFC 3501 6.4.4)."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Union
+
+from opostd.imap.values.sets import Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every message."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    """ANSWERED, UNSEEN ...: the bit of ``model.flags`` is set, or with ``set_`` False is not."""
+
+    bit: int
+    set_: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HasKeyword:
+    """KEYWORD, UNKEYWORD; compared without case."""
+
+    keyword: str
+    set_: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """RECENT (True), OLD (False) and NEW (RECENT UNSEEN, built as an And): no message is ever recent here."""
+
+    recent: bool
+
+
+class DateField(Enum):
+    """Which date a key compares: INTERNALDATE, or the Date field as written."""
+
+    INTERNAL = "internal"
+    SENT = "sent"
+
+
+class Order(Enum):
+    BEFORE = "before"
+    ON = "on"
+    SINCE = "since"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """BEFORE, ON, SINCE, SENTBEFORE ...  day: days since 1970-01-01, time and zone ignored."""
+
+    field: DateField
+    order: Order
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """FROM, TO, CC, BCC, SUBJECT, HEADER: a substring of a decoded header field, without case.
+
+    field: lower case.  value: Unicode, as the client gave it; empty means that the field is there at all.
+    """
+
+    field: bytes
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A substring of the text parts."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InText:
+    """TEXT: a substring of the header or of the text parts."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeqNumbers:
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    key: "Key"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    left: "Key"
+    right: "Key"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    keys: tuple["Key", ...]
+
+
+Key = Union[
+    All, HasFlag, HasKeyword, Recent, Dated, Larger, Smaller, Header, Body, InText, SeqNumbers, Uids, Not, Or, And
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """SEARCH or UID SEARCH.  charset: as asked for, upper case, or None; the strings in ``key`` are decoded."""
+
+    key: Key
+    by_uid: bool
+    charset: str | None = None

@@ -1,0 +1,21 @@
+"""Sets of sequence numbers or UIDs (RFC 9051 section 9, sequence-set)."""
+
+from dataclasses import dataclass
+
+STAR = 0  # "*", the largest number in use; 0 is no legal number, so it is free to mean this
+MAX_NUMBER = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSet:
+    """Ranges in the order written.  Each end is 1 to 2**32-1, or STAR; a single number is a range of itself."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedResult:
+    """``$``: the result of the last SEARCH with SAVE (RFC 5182).  Parsed, and refused where it is not announced."""
+
+
+Numbers = SequenceSet | SavedResult
