@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses, one for each room, read once from TOML (``load``) and checked as a whole.
+"""The settings of every room, with their defaults.
 
 A room is handed its own small dataclass, never the whole.  Units stand in the names.  The documented default is
 ``config/opostd.toml``: every key, its unit, its reason; a test finds the two equal.
