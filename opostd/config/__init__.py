@@ -1,0 +1,39 @@
+"""Settings: frozen dataclasses, one for each room, read once from TOML and checked as a whole.
+
+``settings`` holds the dataclasses, ``file`` reads and checks, ``toml_lines`` finds the line of a key for a message.
+"""
+
+from opostd.config.file import default_settings, demo_settings, load, parse
+from opostd.config.settings import (
+    AuthSettings,
+    HttpSettings,
+    ImapSettings,
+    LimitSettings,
+    LmtpSettings,
+    Markdown,
+    RenderSettings,
+    Settings,
+    SmtpSettings,
+    StoreSettings,
+    SubmissionSettings,
+    TlsSettings,
+)
+
+__all__ = [
+    "AuthSettings",
+    "HttpSettings",
+    "ImapSettings",
+    "LimitSettings",
+    "LmtpSettings",
+    "Markdown",
+    "RenderSettings",
+    "Settings",
+    "SmtpSettings",
+    "StoreSettings",
+    "SubmissionSettings",
+    "TlsSettings",
+    "default_settings",
+    "demo_settings",
+    "load",
+    "parse",
+]
