@@ -12,7 +12,7 @@ from opostd.model.flags import FlagAction, Flags
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A command without arguments: CAPABILITY, NOOP, LOGOUT, STARTTLS, CHECK, CLOSE, UNSELECT, EXPUNGE, IDLE, NAMESPACE."""
+    """A command without arguments: CAPABILITY, NOOP, LOGOUT, STARTTLS, CHECK, CLOSE, EXPUNGE, IDLE ..."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """The tagged line, where it is more than ``OK ... completed``: the last thing a handler yields."""
+
+    condition: Condition
+    text: str
+    code: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exists:
     count: int
 
@@ -69,7 +78,10 @@ class Enabled:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """``* LIST (attributes) "/" name`` or LSUB.  attributes with backslash; childinfo: RFC 5258 CHILDINFO SUBSCRIBED."""
+    """``* LIST (attributes) "/" name`` or LSUB.
+
+    attributes: with backslash.  childinfo: CHILDINFO ("SUBSCRIBED") follows (RFC 5258 3.5).
+    """
 
     attributes: tuple[str, ...]
     name: str

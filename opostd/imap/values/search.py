@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
 
 from opostd.imap.values.sets import Numbers
 
@@ -118,9 +117,23 @@ class And:
     keys: tuple["Key", ...]
 
 
-Key = Union[
-    All, HasFlag, HasKeyword, Recent, Dated, Larger, Smaller, Header, Body, InText, SeqNumbers, Uids, Not, Or, And
-]
+Key = (
+    All
+    | HasFlag
+    | HasKeyword
+    | Recent
+    | Dated
+    | Larger
+    | Smaller
+    | Header
+    | Body
+    | InText
+    | SeqNumbers
+    | Uids
+    | Not
+    | Or
+    | And
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""Commands for every state: CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE."""
+
+from opostd.imap.session import Reply, Session
+from opostd.imap.values.commands import Bare, Enable, Id
+from opostd.imap.values.responses import Capability, Condition, Enabled, IdData, Namespaces, State
+
+ENABLED_HERE: frozenset[str] = frozenset()
+"""Capabilities that ENABLE turns on; those of others are no error, they are only not listed (RFC 5161 3.1)."""
+
+
+async def capability(session: Session, _: Bare) -> Reply:
+    yield Capability(session.wire.capabilities())
+
+
+async def noop(session: Session, _: Bare) -> Reply:
+    """Brings the selected box up to date; the connection shows what is new (RFC 9051 6.1.2; CHECK: RFC 3501 6.4.1)."""
+    if session.selected is not None:
+        await session.selected.live.bring_up()
+    return
+    yield
+
+
+async def logout(session: Session, _: Bare) -> Reply:
+    session.deselect()
+    session.loggingout = True
+    yield State(Condition.BYE, "until next time")
+
+
+async def id_(session: Session, _: Id) -> Reply:
+    """The name alone: no version anywhere (security.md 1.1; RFC 2971 3.3 leaves all fields to choice)."""
+    yield IdData((("name", "opostd"),))
+
+
+async def enable(session: Session, command: Enable) -> Reply:
+    names = tuple(name for name in command.capabilities if name in ENABLED_HERE)
+    session.enabled.update(names)
+    yield Enabled(names)
+
+
+async def namespace(session: Session, _: Bare) -> Reply:
+    yield Namespaces()

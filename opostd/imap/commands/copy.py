@@ -1,0 +1,63 @@
+"""COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; COPYUID: RFC 4315 3).  A row is made, never a copy of a post."""
+
+from opostd.imap.commands.messages import chosen, uids_of, writable
+from opostd.imap.session import Reply, Selected, Session
+from opostd.imap.state.numbers import format_set
+from opostd.imap.values.commands import Copy
+from opostd.imap.values.responses import Condition, Done, State
+from opostd.model.errors import NoSuchBox
+from opostd.model.records import Box
+from opostd.store import boxes, moves
+from opostd.store.moves import Copied
+
+
+async def copy(session: Session, command: Copy) -> Reply:
+    box, target = session.box, await _target(session, command.name)
+    uids = uids_of(box.view, chosen(box.view, command.numbers, by_uid=command.by_uid))
+    if target is None:
+        yield NO_TARGET
+    elif uids:
+        copied = await session.services.store.run(
+            moves.copy, session.user.owner, box.live.key[1], target.box, uids, session.services.now()
+        )
+        await _show_target(session, box, target)
+        yield Done(Condition.OK, "copied", copyuid(copied))
+
+
+async def move(session: Session, command: Copy) -> Reply:
+    """COPYUID comes before the EXPUNGEs (RFC 6851 4.3), which the connection shows."""
+    box, target = writable(session), await _target(session, command.name)
+    uids = uids_of(box.view, chosen(box.view, command.numbers, by_uid=command.by_uid))
+    if target is None:
+        yield NO_TARGET
+    elif uids:
+        moved = await session.services.store.run(
+            moves.move, session.user.owner, box.live.key[1], target.box, uids, session.services.now()
+        )
+        if (code := copyuid(moved)) is not None:
+            yield State(Condition.OK, "moved", code)
+        await box.live.refresh()
+
+
+NO_TARGET = Done(Condition.NO, "no such mailbox", b"TRYCREATE")  # RFC 9051 6.4.7
+
+
+async def _target(session: Session, name: str) -> Box | None:
+    try:
+        return await session.services.store.run(boxes.box_named, session.user.owner, name)
+    except NoSuchBox:
+        return None
+
+
+async def _show_target(session: Session, box: Selected, target: Box) -> None:
+    """A copy into the selected box itself is shown at once."""
+    if box.live.key[1] == target.box:
+        await box.live.refresh()
+
+
+def copyuid(copied: Copied) -> bytes | None:
+    """``COPYUID validity source target``; None where nothing was copied."""
+    if not copied.pairs:
+        return None
+    source, target = zip(*copied.pairs, strict=True)
+    return b"COPYUID %d %b %b" % (copied.uidvalidity, format_set(source), format_set(target))

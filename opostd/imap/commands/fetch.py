@@ -1,0 +1,247 @@
+"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5).
+
+All that is asked was computed when the message was accepted; here it is only put together, a column at a time:
+for each item one list over a chunk of messages, then one ``%`` for each line.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from opostd.imap.commands.messages import chosen, count, indexes, uid_ranges
+from opostd.imap.format.fetch import flags_octets, internaldate_octets, literal, section_label
+from opostd.imap.posts import Posts
+from opostd.imap.session import Reply, Session
+from opostd.imap.state.snapshot import Snapshot
+from opostd.imap.values.fetch import Fetch, Item, Section, Text
+from opostd.imap.values.responses import Condition, Done
+from opostd.mime.scan import unpack
+from opostd.mime.section import SectionName, header_fields, span
+from opostd.model.flags import SEEN, FlagAction, Flags
+from opostd.model.records import PostFacts
+from opostd.store import flags
+
+log = logging.getLogger("opostd.imap")
+
+CHUNK = 256  # messages put together at once: about 160 KB of full listing, one write
+CHUNK_OCTETS = 1024 * 1024  # of message octets held at once, though a single message may be larger
+
+RFC822_SECTIONS = {
+    Item.RFC822: Section((), Text.WHOLE),
+    Item.RFC822_HEADER: Section((), Text.HEADER, peek=True),  # RFC 3501 6.4.5: does not set \Seen
+    Item.RFC822_TEXT: Section((), Text.TEXT),
+}
+FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE)
+SPANS = {Text.WHOLE: SectionName.WHOLE, Text.TEXT: SectionName.TEXT, Text.MIME: SectionName.MIME}
+
+
+async def fetch(session: Session, command: Fetch) -> Reply:
+    """A message that is gone, or whose post cannot be read, is left out and said in the tagged line."""
+    box = session.box
+    ranges = chosen(box.view, command.numbers, by_uid=command.by_uid)
+    items = command.items
+    if command.by_uid and Item.UID not in items:
+        items = (Item.UID, *items)
+    found = indexes(box, ranges)
+    newly_seen: frozenset[int] = frozenset()
+    if found and not box.read_only and any(_sets_seen(item) for item in items):
+        newly_seen = await _set_seen(session, found, ranges)
+        found = indexes(box, ranges)
+    lost: list[int] = []
+    async for octets in lines(session, found, items, newly_seen, lost):
+        yield octets
+    if lost:
+        yield Done(Condition.NO, f"{len(lost)} of these messages cannot be read", b"SERVERBUG")
+    elif len(found) < count(ranges):
+        yield Done(Condition.OK, "some of these messages are gone", b"EXPUNGEISSUED")
+
+
+def _sets_seen(item: Item | Section) -> bool:
+    section = item if isinstance(item, Section) else RFC822_SECTIONS.get(item)
+    return section is not None and not section.peek
+
+
+async def _set_seen(session: Session, found: Sequence[int], ranges: list[tuple[int, int]]) -> frozenset[int]:
+    """Sets ``\\Seen`` where it is not; the UIDs whose flags changed by that, to be shown beside the text."""
+    box = session.box
+    unseen = [box.snapshot.uids[index] for index in found if not box.snapshot.bits[index] & SEEN]
+    if not unseen:
+        return frozenset()
+    result = await session.services.store.run(
+        flags.store_flags, *box.live.key, uid_ranges(box.view, ranges), FlagAction.ADD, Flags(SEEN), None
+    )
+    await box.live.refresh()
+    if result.changed:
+        box.own.add(result.modseq)
+    return frozenset(unseen)
+
+
+async def lines(
+    session: Session,
+    found: Sequence[int],
+    items: tuple[Item | Section, ...],
+    newly_seen: frozenset[int] = frozenset(),
+    lost: list[int] | None = None,
+) -> AsyncIterator[bytes]:
+    """FETCH responses for messages by their places in the snapshot, in chunks of octets.
+
+    lost: gets the UIDs of messages whose post the store does not have; they are left out.
+    """
+    box = session.box
+    same = box.view.uids is box.snapshot.uids
+    plan = _Plan(items, session.services.posts)
+    snapshot, view = box.snapshot, box.view
+    for chunk in _chunks(snapshot, found, plan.reads_octets):
+        if same:
+            numbers = [index + 1 for index in chunk]
+        else:
+            numbers = [(view.place(snapshot.uids[index]) or 0) + 1 for index in chunk]
+        yield await plan.put_together(snapshot, chunk, numbers, newly_seen)
+    if plan.lost:
+        log.error("posts missing in the store: owner=%d box=%d uids=%r", *box.live.key, plan.lost)
+        if lost is not None:
+            lost += plan.lost
+
+
+def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> list[Sequence[int]]:
+    if not reads_octets:
+        return [found[at : at + CHUNK] for at in range(0, len(found), CHUNK)]
+    chunks: list[Sequence[int]] = []
+    chunk: list[int] = []
+    octets = 0
+    for index in found:
+        octets += snapshot.sizes[index]
+        if chunk and (octets > CHUNK_OCTETS or len(chunk) == CHUNK):
+            chunks.append(chunk)
+            chunk, octets = [], snapshot.sizes[index]
+        chunk.append(index)
+    if chunk:
+        chunks.append(chunk)
+    return chunks
+
+
+class _Plan:
+    """The items of one FETCH, as a line template and a column for each item."""
+
+    def __init__(self, items: tuple[Item | Section, ...], posts: Posts) -> None:
+        self._posts = posts
+        self._items = items
+        self.lost: list[int] = []
+        sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
+        self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
+        self.reads_octets = any(section is not None and not _from_header(section) for section in sections)
+
+    async def put_together(
+        self, snapshot: Snapshot, chunk: Sequence[int], numbers: list[int], newly_seen: frozenset[int]
+    ) -> bytes:
+        facts: list[PostFacts] = []
+        if self.needs_facts:
+            ids = [snapshot.post(index) for index in chunk]
+            facts = self._posts.known(ids) or []
+            if not facts:
+                by_id = await self._posts.facts(ids)
+                kept = [at for at, id_ in enumerate(ids) if id_ in by_id]
+                if len(kept) < len(ids):  # the others are served all the same
+                    self.lost += [snapshot.uids[chunk[at]] for at, id_ in enumerate(ids) if id_ not in by_id]
+                    chunk, numbers = [chunk[at] for at in kept], [numbers[at] for at in kept]
+                facts = [by_id[ids[at]] for at in kept]
+        templates: list[bytes] = []
+        columns: list[Sequence[object]] = [numbers]
+        for item in self._items:
+            template, column = await self._column(item, snapshot, chunk, facts)
+            templates.append(template)
+            columns.append(column)
+        line = b"* %d FETCH (" + b" ".join(templates)
+        if not newly_seen or Item.FLAGS in self._items:
+            whole = line + b")\r\n"
+            return b"".join([whole % row for row in zip(*columns, strict=True)])
+        # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it
+        plain, flagged = line + b")\r\n", line + b" FLAGS %b)\r\n"
+        shown = _flags_column(snapshot, chunk)
+        uids = snapshot.uids
+        return b"".join(
+            [
+                flagged % (*row, flags_) if uids[index] in newly_seen else plain % row
+                for index, flags_, row in zip(chunk, shown, zip(*columns, strict=True), strict=True)
+            ]
+        )
+
+    async def _column(
+        self, item: Item | Section, snapshot: Snapshot, chunk: Sequence[int], facts: list[PostFacts]
+    ) -> tuple[bytes, Sequence[object]]:
+        """The item's part of the line template, and its value for each message of the chunk."""
+        if item is Item.UID:
+            return b"UID %d", [snapshot.uids[index] for index in chunk]
+        if item is Item.FLAGS:
+            return b"FLAGS %b", _flags_column(snapshot, chunk)
+        if item is Item.RFC822_SIZE:
+            return b"RFC822.SIZE %d", [snapshot.sizes[index] for index in chunk]
+        if item is Item.INTERNALDATE:
+            return b"INTERNALDATE %b", [internaldate_octets(snapshot.internaldates[index]) for index in chunk]
+        if item is Item.ENVELOPE:
+            return b"ENVELOPE %b", [each.envelope for each in facts]
+        if item is Item.BODY:
+            return b"BODY %b", [each.body for each in facts]
+        if item is Item.BODYSTRUCTURE:
+            return b"BODYSTRUCTURE %b", [each.bodystructure for each in facts]
+        if isinstance(item, Item):
+            return item.value + b" %b", await self._sections(RFC822_SECTIONS[item], snapshot, chunk, facts)
+        label = section_label(item).replace(b"%", b"%%")  # a field name may hold "%"
+        return label + b" %b", await self._sections(item, snapshot, chunk, facts)
+
+    async def _sections(
+        self, section: Section, snapshot: Snapshot, chunk: Sequence[int], facts: list[PostFacts]
+    ) -> list[bytes]:
+        names = frozenset(field.lower() for field in section.fields)
+        shown: list[bytes] = []
+        for index, each in zip(chunk, facts, strict=True):
+            octets = await self._octets(section, names, each, snapshot.sizes[index])
+            shown.append(b"NIL" if octets is None else literal(octets))
+        return shown
+
+    async def _octets(
+        self, section: Section, names: frozenset[bytes], facts: PostFacts, size: int
+    ) -> bytes | None:
+        if _from_header(section):
+            whole = _filtered(section, names, facts.header)
+            return _partial(whole, section)
+        if not section.path and section.text is Text.WHOLE:
+            where: tuple[int, int] | None = (0, size)
+        else:
+            name = SPANS.get(section.text, SectionName.HEADER)
+            where = span(size, unpack(facts.parts), section.path, name)
+        if where is None:
+            return None
+        start, end = where
+        if section.fields:
+            return _partial(_filtered(section, names, await self._posts.raw(facts.id, start, end, size)), section)
+        if section.partial is not None:
+            offset, length = section.partial
+            start = min(end, start + offset)
+            end = min(end, start + length)
+        return b"" if start == end else await self._posts.raw(facts.id, start, end, size)
+
+
+def _from_header(section: Section) -> bool:
+    """Whether the stored header block is enough: no octets of the message need be read."""
+    return not section.path and section.text in (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
+
+
+def _filtered(section: Section, names: frozenset[bytes], header: bytes) -> bytes:
+    if section.text is Text.HEADER:
+        return header
+    return header_fields(header, names, section.text is Text.HEADER_FIELDS_NOT)
+
+
+def _partial(octets: bytes, section: Section) -> bytes:
+    if section.partial is None:
+        return octets
+    offset, length = section.partial
+    return octets[offset : offset + length]
+
+
+def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:
+    keywords, bits = snapshot.keywords, snapshot.bits
+    if not keywords:
+        return [flags_octets(bits[index], ()) for index in chunk]
+    uids = snapshot.uids
+    return [flags_octets(bits[index], keywords.get(uids[index], ())) for index in chunk]

@@ -1,0 +1,21 @@
+"""IDLE (RFC 2177): changes of the selected box as they come, until DONE."""
+
+import asyncio
+
+from opostd.imap.session import Reply, Session
+from opostd.imap.values.commands import Bare
+from opostd.imap.values.responses import Condition, Continue, Done
+
+
+async def idle(session: Session, _: Bare) -> Reply:
+    """Up to date first (promise 5), then whatever happens.  Any line but DONE is BAD, and ends it."""
+    if session.selected is not None:
+        await session.selected.live.bring_up()
+    await session.wire.send(Continue(b"idling"))
+    line = asyncio.ensure_future(session.wire.line())
+    try:
+        await session.wire.tell_changes(line)
+    finally:
+        line.cancel()
+    if (await line).strip().upper() != b"DONE":
+        yield Done(Condition.BAD, "expected DONE")

@@ -1,0 +1,194 @@
+"""SEARCH and UID SEARCH (RFC 9051 6.4.4, RFC 3501 6.4.4): every key, over the messages the client knows.
+
+Keys narrow a list of candidates, the cheap ones first; header keys read the posts' facts, BODY and TEXT ask the
+store, which looks into the decoded text and sends back only which posts match.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from opostd.imap.commands.messages import chosen
+from opostd.imap.posts import PAGE
+from opostd.imap.session import Reply, Selected, Session
+from opostd.imap.state.snapshot import Snapshot
+from opostd.imap.values.responses import SearchData
+from opostd.imap.values.search import (
+    All,
+    And,
+    Body,
+    Dated,
+    DateField,
+    HasFlag,
+    HasKeyword,
+    Header,
+    InText,
+    Key,
+    Larger,
+    Not,
+    Or,
+    Order,
+    Recent,
+    Search,
+    SeqNumbers,
+    Smaller,
+    Uids,
+)
+from opostd.mime.headers import decode_words, fields, unfold
+from opostd.model.ids import PostId
+from opostd.model.records import PostFacts
+from opostd.store import posts
+
+DAY_S = 24 * 60 * 60
+COST = {Dated: 1, Header: 2, InText: 3, Body: 3}  # 0 for all that needs only the box's own columns
+
+
+async def search(session: Session, command: Search) -> Reply:
+    """The numbers of matching messages, ascending."""
+    box = session.box
+    found = await _Searcher(session, box).matching(command.key, range(len(box.snapshot)))
+    if command.by_uid:
+        numbers = [box.snapshot.uids[index] for index in found]
+    elif box.view.uids is box.snapshot.uids:
+        numbers = [index + 1 for index in found]
+    else:
+        places = (box.view.place(box.snapshot.uids[index]) for index in found)
+        numbers = [place + 1 for place in places if place is not None]
+    yield SearchData(tuple(numbers))
+
+
+class _Searcher:
+    """Evaluates one search over one snapshot; candidates are places in it, ascending."""
+
+    def __init__(self, session: Session, box: Selected) -> None:
+        self._services = session.services
+        self._box = box
+        self._snapshot: Snapshot = box.snapshot
+
+    async def matching(self, key: Key, candidates: Sequence[int]) -> Sequence[int]:
+        """Those of the candidates that match, in their order."""
+        match key:
+            case All():
+                return candidates
+            case And(keys):
+                for each in sorted(keys, key=_cost):
+                    candidates = await self.matching(each, candidates)
+                return candidates
+            case Or(left, right):
+                first = set(await self.matching(left, candidates))
+                rest = await self.matching(right, [index for index in candidates if index not in first])
+                return sorted(first.union(rest))
+            case Not(inner):
+                out = set(await self.matching(inner, candidates))
+                return [index for index in candidates if index not in out]
+            case SeqNumbers(numbers):
+                return self._numbered(candidates, chosen(self._box.view, numbers, by_uid=False))
+            case Uids(numbers):
+                return self._numbered(candidates, chosen(self._box.view, numbers, by_uid=True))
+            case Header(field, value):
+                return await self._by_facts(candidates, _header_test(field, value.casefold()))
+            case Dated(DateField.SENT, order, day):
+                return await self._by_facts(candidates, lambda facts: _compare(facts.sent_day, order, day))
+            case Body(value):
+                return await self._by_text(candidates, value.casefold())
+            case InText(value):
+                needle = value.casefold()
+                head = set(await self._by_facts(candidates, _any_header_test(needle)))
+                rest = await self._by_text([index for index in candidates if index not in head], needle)
+                return sorted(head.union(rest))
+            case _:
+                test = self._column_test(key)
+                return [index for index in candidates if test(index)]
+
+    def _column_test(self, key: Key) -> Callable[[int], bool]:
+        snapshot = self._snapshot
+        match key:
+            case HasFlag(bit, wanted):
+                bits = snapshot.bits
+                return lambda index: bool(bits[index] & bit) is wanted
+            case HasKeyword(keyword, wanted):
+                low, uids, keywords = keyword.lower(), snapshot.uids, snapshot.keywords
+                return lambda index: (low in (k.lower() for k in keywords.get(uids[index], ()))) is wanted
+            case Recent(recent):
+                return lambda index: not recent
+            case Larger(octets):
+                return lambda index: snapshot.sizes[index] > octets
+            case Smaller(octets):
+                return lambda index: snapshot.sizes[index] < octets
+            case Dated(_, order, day):
+                return lambda index: _compare(snapshot.internaldates[index] // DAY_S, order, day)
+        raise TypeError(f"no such search key: {key!r}")
+
+    def _numbered(self, candidates: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
+        view = self._box.view
+        if view.uids is self._snapshot.uids:
+            wanted = {place for start, stop in ranges for place in range(start, stop)}
+        else:
+            found = (view.index(self._snapshot, place) for start, stop in ranges for place in range(start, stop))
+            wanted = {index for index in found if index is not None}
+        return [index for index in candidates if index in wanted]
+
+    async def _by_facts(self, candidates: Sequence[int], test: Callable[[PostFacts], bool]) -> list[int]:
+        found: list[int] = []
+        for at in range(0, len(candidates), PAGE):
+            page = candidates[at : at + PAGE]
+            ids = [self._snapshot.post(index) for index in page]
+            by_id = await self._services.posts.facts(ids)
+            matching = {id_ for id_, facts in by_id.items() if test(facts)}
+            found += [index for index, id_ in zip(page, ids, strict=True) if id_ in matching]
+            await asyncio.sleep(0)  # others' commands go between two pages
+        return found
+
+    async def _by_text(self, candidates: Sequence[int], needle: str) -> list[int]:
+        if not needle:
+            return list(candidates)
+        found: list[int] = []
+        for at in range(0, len(candidates), PAGE):
+            page = candidates[at : at + PAGE]
+            ids: list[PostId] = [self._snapshot.post(index) for index in page]
+            matching = await self._services.store.run(posts.text_matches, ids, needle)
+            found += [index for index, id_ in zip(page, ids, strict=True) if id_ in matching]
+        return found
+
+
+def _cost(key: Key) -> int:
+    match key:
+        case Not(inner):
+            return _cost(inner)
+        case Or(left, right):
+            return max(_cost(left), _cost(right))
+        case And(keys):
+            return max(map(_cost, keys), default=0)
+    return COST.get(type(key), 0)
+
+
+def _compare(day: int, order: Order, wanted: int) -> bool:
+    if order is Order.BEFORE:
+        return day < wanted
+    return day >= wanted if order is Order.SINCE else day == wanted
+
+
+def _header_test(name: bytes, needle: str) -> Callable[[PostFacts], bool]:
+    """The field is there and its decoded text has the needle; an empty needle asks only whether it is there."""
+    if name == b"subject" and needle:
+        return lambda facts: needle in facts.subject.casefold()
+
+    def test(facts: PostFacts) -> bool:
+        if name not in facts.header.lower():
+            return False
+        return any(
+            needle in decode_words(unfold(value)).casefold()
+            for field, value in fields(facts.header)
+            if field.lower() == name
+        )
+
+    return test
+
+
+def _any_header_test(needle: str) -> Callable[[PostFacts], bool]:
+    def test(facts: PostFacts) -> bool:
+        return any(
+            needle in f"{field.decode('latin-1')}: {decode_words(unfold(value))}".casefold()
+            for field, value in fields(facts.header)
+        )
+
+    return test

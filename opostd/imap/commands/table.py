@@ -1,0 +1,93 @@
+"""The commands: one row is the whole registration.
+
+Dispatch, the state check, CAPABILITY and whether EXPUNGE may be shown all read it; a capability is announced if and
+only if a row carries it (or it is no command's, and stands in ``extensions`` alone).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from opostd.imap.commands import any as any_
+from opostd.imap.commands import append, auth, copy, fetch, idle, mailboxes, search, select, store
+from opostd.imap.parse import any as parse_any
+from opostd.imap.parse import append as parse_append
+from opostd.imap.parse import auth as parse_auth
+from opostd.imap.parse import copy as parse_copy
+from opostd.imap.parse import fetch as parse_fetch
+from opostd.imap.parse import mailboxes as parse_mailboxes
+from opostd.imap.parse import search as parse_search
+from opostd.imap.parse import select as parse_select
+from opostd.imap.parse import store as parse_store
+from opostd.imap.session import Reply, Session
+from opostd.imap.state.machine import ANY, LOGGED_IN, State
+from opostd.imap.values.responses import Condition, Done
+from opostd.imap.wire.cursor import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command.
+
+    name: upper case; UID forms with one space.  may_expunge: EXPUNGE may be shown before its tagged line: not where
+    the client may have sent more commands with sequence numbers (RFC 9051 7.5.1).
+    """
+
+    name: bytes
+    parse: Callable[[Cursor], Any]
+    handle: Callable[[Session, Any], Reply]
+    states: State
+    capability: str | None = None
+    may_expunge: bool = True
+
+    @property
+    def completed(self) -> Done:
+        return Done(Condition.OK, f"{self.name.decode('ascii')} completed")
+
+
+BARE = parse_any.parse_bare
+MAILBOX = parse_mailboxes.parse_mailbox
+
+ROWS = (
+    Row(b"CAPABILITY", BARE, any_.capability, ANY),
+    Row(b"NOOP", BARE, any_.noop, ANY),
+    Row(b"LOGOUT", BARE, any_.logout, ANY),
+    Row(b"ID", parse_auth.parse_id, any_.id_, ANY, "ID"),
+    Row(b"STARTTLS", BARE, auth.starttls, State.NOT_AUTHENTICATED, "STARTTLS"),
+    Row(b"AUTHENTICATE", parse_auth.parse_authenticate, auth.authenticate, State.NOT_AUTHENTICATED, "SASL-IR"),
+    Row(b"LOGIN", parse_auth.parse_login, auth.login, State.NOT_AUTHENTICATED),
+    Row(b"ENABLE", parse_auth.parse_enable, any_.enable, LOGGED_IN, "ENABLE"),
+    Row(b"NAMESPACE", BARE, any_.namespace, LOGGED_IN, "NAMESPACE"),
+    Row(b"IDLE", BARE, idle.idle, LOGGED_IN, "IDLE"),
+    Row(b"LIST", parse_mailboxes.parse_list, mailboxes.list_, LOGGED_IN, "LIST-EXTENDED"),
+    Row(b"LSUB", parse_mailboxes.parse_lsub, mailboxes.lsub, LOGGED_IN),
+    Row(b"SUBSCRIBE", MAILBOX, mailboxes.subscribe, LOGGED_IN),
+    Row(b"UNSUBSCRIBE", MAILBOX, mailboxes.unsubscribe, LOGGED_IN),
+    Row(b"CREATE", parse_mailboxes.parse_create, mailboxes.create, LOGGED_IN, "CREATE-SPECIAL-USE"),
+    Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN),
+    Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
+    Row(b"STATUS", parse_mailboxes.parse_status, mailboxes.status, LOGGED_IN),
+    Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN),
+    Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN),
+    Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN),
+    Row(b"CHECK", BARE, any_.noop, State.SELECTED),
+    Row(b"CLOSE", BARE, select.close, State.SELECTED),
+    Row(b"UNSELECT", BARE, select.unselect, State.SELECTED, "UNSELECT"),
+    Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED),
+    Row(b"UID EXPUNGE", parse_copy.parse_uid_expunge, select.uid_expunge, State.SELECTED, "UIDPLUS"),
+    Row(b"FETCH", partial(parse_fetch.parse_fetch, by_uid=False), fetch.fetch, State.SELECTED, may_expunge=False),
+    Row(b"UID FETCH", partial(parse_fetch.parse_fetch, by_uid=True), fetch.fetch, State.SELECTED),
+    Row(b"STORE", partial(parse_store.parse_store, by_uid=False), store.store, State.SELECTED, may_expunge=False),
+    Row(b"UID STORE", partial(parse_store.parse_store, by_uid=True), store.store, State.SELECTED),
+    Row(b"SEARCH", partial(parse_search.parse_search, by_uid=False), search.search, State.SELECTED, may_expunge=False),
+    Row(b"UID SEARCH", partial(parse_search.parse_search, by_uid=True), search.search, State.SELECTED),
+    Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED),
+    Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED),
+    Row(b"MOVE", partial(parse_copy.parse_copy, by_uid=False), copy.move, State.SELECTED, "MOVE"),
+    Row(b"UID MOVE", partial(parse_copy.parse_copy, by_uid=True), copy.move, State.SELECTED, "MOVE"),
+)
+
+TABLE: dict[bytes, Row] = {row.name: row for row in ROWS}
+
+ROWS_CAPABILITIES: frozenset[str] = frozenset(row.capability for row in ROWS if row.capability)

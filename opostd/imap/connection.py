@@ -1,0 +1,388 @@
+"""One connection: octets in, one command at a time through frame, parse, check, handle, format, octets out.
+
+Knows no Twisted and no socket: ``Transport`` is what it needs of one.  Commands are answered in the order they came
+(a client may pipeline); the next is taken from the buffer when the one before is done.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable
+from typing import Protocol
+
+from opostd.imap import extensions, faults
+from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
+from opostd.imap.format.any import format_response
+from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
+from opostd.imap.session import Services, Session
+from opostd.imap.state.machine import State, refusal
+from opostd.imap.state.view import catch_up
+from opostd.imap.values.responses import Condition, Continue, Done, Response
+from opostd.imap.values.responses import State as Status
+from opostd.imap.wire.cursor import command as read_command
+from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
+from opostd.model.errors import BadSyntax, LimitReached, NoSuchBox, OpostError
+from opostd.model.records import Account
+
+log = logging.getLogger("opostd.imap")
+
+FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-water mark
+READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
+MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
+
+
+class Transport(Protocol):
+    """What a connection needs of the thing that carries its octets."""
+
+    def write(self, octets: bytes) -> None: ...
+
+    async def drain(self) -> None:
+        """Returns when the client reads; raises ConnectionError when it does not for too long."""
+
+    def start_tls(self) -> None: ...
+
+    def close(self) -> None:
+        """After what was written is out."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Users(Protocol):
+    """Counts connections for each user and tells them apart by peer; the door has one for all of them."""
+
+    def enter(self, connection: "Connection", account: Account) -> None:
+        """Raises LimitReached."""
+
+    def leave(self, connection: "Connection", account: Account) -> None: ...
+
+
+class Gone(Exception):
+    """The client has gone, or must go: nothing more is written."""
+
+
+class Connection:
+    """Feed it octets; ``run`` is its life.  ``deadline`` is when it is idle for too long, by the loop's clock."""
+
+    def __init__(
+        self,
+        services: Services,
+        transport: Transport,
+        users: Users,
+        *,
+        peer: str,
+        tls: bool,
+        tls_offered: bool,
+        plaintext_allowed: bool,
+    ) -> None:
+        self.session = Session(services, self)
+        self.peer = peer
+        self.tls = tls
+        self.tls_offered = tls_offered
+        self.plaintext_allowed = plaintext_allowed
+        self._services = services
+        self._transport = transport
+        self._users = users
+        self._framer = Framer(frame_limits(BEFORE_LOGIN, services.limits.max_message_octets))
+        self._loop = asyncio.get_running_loop()
+        self._more: asyncio.Future[None] | None = None
+        self._gone = False
+        self._stopping = False
+        self._busy = False
+        self._start_tls = False
+        self._errors = 0
+        self._out: list[bytes] = []
+        self._out_octets = 0
+        self.deadline = self._loop.time() + services.settings.login_timeout_s
+
+    # Octets in
+
+    def feed(self, octets: bytes) -> None:
+        """Octets from the client.  While a command runs, only so many are read ahead."""
+        self._framer.feed(octets)
+        if self._more is not None:
+            self._wake()
+        elif self._framer.buffered > READ_AHEAD_OCTETS:
+            self._transport.pause_reading()
+
+    def lost(self) -> None:
+        """The client has gone."""
+        self._gone = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+    async def _next(self) -> Frame | Line | NeedLiteral | Refused:
+        while not self._gone:
+            if (thing := self._framer.next()) is not None:
+                return thing
+            await self._flush()
+            self._touch()
+            self._more = self._loop.create_future()
+            self._transport.resume_reading()
+            try:
+                await self._more
+            finally:
+                self._more = None
+        raise Gone
+
+    def _touch(self) -> None:
+        """A new wait begins.  Before login the one deadline stands, or a dripping client would never meet it."""
+        if self.session.account is not None:
+            self.deadline = self._loop.time() + self._services.settings.idle_timeout_s
+
+    # Octets out
+
+    def _write(self, octets: bytes) -> None:
+        self._out.append(octets)
+        self._out_octets += len(octets)
+
+    async def _flush(self) -> None:
+        if self._out:
+            octets = b"".join(self._out)
+            self._out, self._out_octets = [], 0
+            if self._gone:
+                raise Gone
+            self._transport.write(octets)
+            if len(octets) >= FLUSH_OCTETS:
+                await self._transport.drain()
+
+    # The life of a connection
+
+    async def run(self) -> None:
+        """From the greeting to the end.  Never raises but when cancelled."""
+        try:
+            greeting = Status(Condition.OK, f"{self._services.hostname} ready", self._capability_code())
+            self._write(format_response(greeting))
+            while self.session.state is not State.LOGOUT and not self._stopping:
+                self._busy = False
+                thing = await self._next()
+                self._busy = True
+                await self._take(thing)
+            if self._stopping and self.session.state is not State.LOGOUT:
+                self._write(format_response(Status(Condition.BYE, "the server stops; come back in a moment")))
+            await self._flush()
+        except (Gone, ConnectionError):
+            pass
+        except Exception:
+            log.exception("imap connection failed: peer=%s", self.peer)
+        finally:
+            self.session.deselect()
+            if self.session.account is not None:
+                self._users.leave(self, self.session.account)
+            self._transport.close()
+
+    def stop(self) -> None:
+        """The server stops: a running command ends first, an idle client is told at once."""
+        self._stopping = True
+        if not self._busy:
+            self._bye("the server stops; come back in a moment")
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self._bye("idle for too long")
+
+    def cut_off(self, why: str) -> None:
+        """The account was disabled or deleted."""
+        self._bye(why)
+
+    def _bye(self, text: str) -> None:
+        if not self._gone:
+            self._transport.write(b"".join(self._out) + format_response(Status(Condition.BYE, text)))
+            self._out = []
+            self.lost()
+            self._transport.close()
+
+    # One command
+
+    async def _take(self, thing: Frame | Line | NeedLiteral | Refused) -> None:
+        match thing:
+            case NeedLiteral():
+                self._write(format_response(Continue(b"OK")))
+            case Refused():
+                await self._refuse(thing)
+            case Frame():
+                await self._command(thing)
+            case Line():  # only asked for within a command
+                raise RuntimeError("a raw line outside of a command")
+
+    async def _refuse(self, refused: Refused) -> None:
+        status = faults.refused(refused)
+        if refused.fatal:
+            self._write(format_response(Status(Condition.BYE, status.text, status.code)))
+            await self._flush()
+            raise Gone
+        self._write(format_response(status, refused.tag))
+        self._count_error()
+
+    def _count_error(self) -> None:
+        if self.session.account is None:
+            self._errors += 1
+            if self._errors >= MAX_ERRORS_BEFORE_LOGIN:
+                self._bye("too many errors")
+                raise Gone
+
+    async def _command(self, frame: Frame) -> None:
+        tag = b"*"
+        row: Row | None = None
+        try:
+            tag, name, arguments = read_command(frame)
+            row = TABLE.get(name)
+            if row is None:
+                done = Done(Condition.BAD, "no such command")
+            elif (why := refusal(self.session.state, row.states)) is not None:
+                done = Done(Condition.BAD, why)
+            else:
+                done = await self._handle(row, row.parse(arguments))
+        except (Gone, ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            done = self._fault(error)
+            tag = getattr(error, "tag", None) or tag
+        if self.session.selected is not None and self.session.selected.live.deleted:
+            self._bye("the selected mailbox was deleted")
+            raise Gone
+        if row is not None:
+            self._show_changes(row.may_expunge)
+        self._write(format_response(Status(done.condition, done.text, done.code), tag))
+        if done.condition is Condition.BAD:
+            self._count_error()
+        if self._start_tls:
+            await self._begin_tls()
+
+    async def _handle(self, row: Row, command: object) -> Done:
+        done = row.completed
+        async for response in row.handle(self.session, command):
+            if isinstance(response, bytes):
+                self._write(response)
+            elif isinstance(response, Done):
+                done = response
+            else:
+                self._write(format_response(response))
+            if self._out_octets >= FLUSH_OCTETS:
+                await self._flush()
+        return done
+
+    def _fault(self, error: Exception) -> Done:
+        """The answer to an error: refusals in words, our own bugs as a number that stands in the log."""
+        incident = ""
+        if not isinstance(error, OpostError):
+            incident = secrets.token_hex(4)
+            log.error("incident %s: peer=%s", incident, self.peer, exc_info=error)
+        elif not isinstance(error, BadSyntax):
+            log.info("imap no: peer=%s %s: %s", self.peer, type(error).__name__, error)
+        status = faults.reply(error, incident)
+        return Done(status.condition, status.text, status.code)
+
+    def _show_changes(self, may_expunge: bool) -> None:
+        box = self.session.selected
+        if box is None:
+            return
+        box.view, told = catch_up(box.view, box.snapshot, may_expunge=may_expunge, own=box.own)
+        box.own.clear()
+        for response in told:
+            self._write(format_response(response))
+
+    # What handlers ask of the connection (session.Wire)
+
+    async def line(self) -> bytes:
+        self._framer.raw_line = True
+        try:
+            thing = await self._next()
+        finally:
+            self._framer.raw_line = False
+        if isinstance(thing, Line):
+            return thing.octets
+        if isinstance(thing, Refused):
+            raise BadSyntax(0, thing.text)
+        raise RuntimeError("no raw line came in raw line mode")
+
+    async def send(self, response: Response) -> None:
+        self._write(format_response(response))
+        await self._flush()
+
+    def start_tls_after_reply(self) -> None:
+        self._start_tls = True
+
+    async def _begin_tls(self) -> None:
+        """All that is buffered is dropped: it came before TLS and may be another's (RFC 9051 6.2.1)."""
+        self._start_tls = False
+        await self._flush()
+        self._framer.clear()
+        self._transport.start_tls()
+        self.tls, self.tls_offered = True, False
+
+    def logged_in(self, account: Account) -> None:
+        self._users.enter(self, account)
+        self.session.account = account
+        self._framer.limits = frame_limits(AFTER_LOGIN, self._services.limits.max_message_octets)
+
+    async def tell_changes(self, wait: Awaitable[object]) -> None:
+        ended = asyncio.ensure_future(wait)
+        box = self.session.selected
+        self._busy = False  # an idle client is told of a stop at once
+        if box is None:
+            await asyncio.wait([ended])
+            self._busy = True
+            return
+        changed = asyncio.Event()
+        box.live.watchers.add(changed.set)
+        try:
+            self._show_changes(may_expunge=True)
+            while not ended.done():
+                await self._flush()
+                change = asyncio.ensure_future(changed.wait())
+                try:
+                    await asyncio.wait([ended, change], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+                changed.clear()
+                if box.live.deleted:
+                    raise NoSuchBox("the selected mailbox was deleted")
+                self._show_changes(may_expunge=True)
+        finally:
+            box.live.watchers.discard(changed.set)
+            self._busy = True
+
+    def capabilities(self) -> tuple[str, ...]:
+        return extensions.announced(
+            logged_in=self.session.account is not None,
+            tls_available=self.tls_offered,
+            tls_active=self.tls,
+            plaintext_allowed=self.plaintext_allowed,
+            append_limit=self._services.limits.max_message_octets,
+            rows=ROWS_CAPABILITIES,
+        )
+
+    def _capability_code(self) -> bytes:
+        return b"CAPABILITY " + " ".join(self.capabilities()).encode("ascii")
+
+
+class UserCounts:
+    """Connections of each user, by peer: one user's many never become another's none (security.md 1.5)."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._by_user: dict[int, set[Connection]] = {}
+
+    def enter(self, connection: Connection, account: Account) -> None:
+        mine = self._by_user.setdefault(account.owner, set())
+        if sum(1 for each in mine if each.peer == connection.peer) >= self._most:
+            raise LimitReached(f"more than {self._most} connections of one user from one address")
+        mine.add(connection)
+
+    def leave(self, connection: Connection, account: Account) -> None:
+        mine = self._by_user.get(account.owner)
+        if mine is not None:
+            mine.discard(connection)
+            if not mine:
+                del self._by_user[account.owner]
+
+    def of(self, owner: int) -> tuple[Connection, ...]:
+        return tuple(self._by_user.get(owner, ()))
+
+    def owners(self) -> tuple[int, ...]:
+        return tuple(self._by_user)

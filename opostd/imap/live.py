@@ -1,0 +1,232 @@
+"""The boxes that are open now: one snapshot each, shared by all connections of this process to it.
+
+A snapshot is brought forward by modseq.  Hints say when to look, and a slow tick looks without any: a lost hint
+costs time, never truth (promise 6).  Boxes nobody has open are kept for a while, so that the next SELECT reads
+only what has changed.
+"""
+
+import asyncio
+import logging
+from array import array
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+from opostd.imap.state.snapshot import Snapshot, changed
+from opostd.model.errors import NoSuchBox, OpostError
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.records import BoxHint
+from opostd.store import changes, sync
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.imap")
+
+Key = tuple[OwnerId, BoxId]
+
+KEPT_ROWS = 1_000_000  # of closed boxes: about 40 MB at 41 octets a row
+KEPT_BOXES = 1000
+TICK_S = 5.0  # how long a change may stay unseen by an idle client when every hint was lost
+SYNC_AT_ONCE = 8  # boxes brought up to date side by side: more only queue at the store's writer
+
+
+class LiveBox:
+    """One box and its newest snapshot; ``open`` counts the connections that have it selected."""
+
+    def __init__(self, store: Store, key: Key, now: Callable[[], int]) -> None:
+        self.key = key
+        self.open = 0
+        self.deleted = False
+        self.watchers: set[Callable[[], None]] = set()
+        self._store = store
+        self._now = now
+        self._snapshot: Snapshot | None = None
+        self._lock = asyncio.Lock()
+        self._begun = 0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest state that is known; only after a first ``refresh``."""
+        if self._snapshot is None:
+            raise RuntimeError("the box was never read")
+        return self._snapshot
+
+    @property
+    def known(self) -> bool:
+        """Whether the box was read before, so that looking again is cheap."""
+        return self._snapshot is not None
+
+    @property
+    def rows(self) -> int:
+        return len(self._snapshot) if self._snapshot else 0
+
+    async def refresh(self) -> Snapshot:
+        """The state of the box at a moment after the call.  Callers that wait share one look at the store.
+
+        Raises NoSuchBox when the box has been deleted.
+        """
+        wanted = self._begun + 1
+        async with self._lock:
+            if self._begun >= wanted and self._snapshot is not None:
+                return self._snapshot
+            self._begun += 1
+            before = self._snapshot
+            try:
+                self._snapshot = await self._read()
+            except NoSuchBox:
+                self.deleted = True
+                self._wake()
+                raise
+            if before is not None and before is not self._snapshot:
+                self._wake()
+            return self._snapshot
+
+    async def bring_up(self) -> Snapshot:
+        """The state of the box with all that its subscriptions owe it (promise 5)."""
+        await sync.bring_up(self._store, *self.key, now=self._now())
+        return await self.refresh()
+
+    async def _read(self) -> Snapshot:
+        if self._snapshot is not None:
+            found = await self._store.run(changes.changes, *self.key, self._snapshot.modseq)
+            if found.box.uidvalidity == self._snapshot.box.uidvalidity:
+                return changed(self._snapshot, found.box, found.rows, found.gone)
+        box, columns = await self._store.run(changes.columns, *self.key)
+        return Snapshot(
+            box,
+            array("I", columns.uids),
+            array("B", columns.bits),
+            columns.modseqs,
+            b"".join(columns.posts),
+            array("I", columns.sizes),
+            columns.internaldates,
+            columns.keywords,
+        )
+
+    def _wake(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
+
+
+class Hub:
+    """All live boxes of the process, and the one task that follows hints for those that clients watch."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._boxes: dict[Key, LiveBox] = {}
+        self._closed: OrderedDict[Key, LiveBox] = OrderedDict()
+        self._closed_rows = 0
+        self._dirty: set[Key] = set()
+        self._everything = False
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stop_listening: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        self._stop_listening = self._store.listen(self.hint)
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def close(self) -> None:
+        if self._stop_listening is not None:
+            self._stop_listening()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def live(self, owner: OwnerId, box: BoxId) -> LiveBox:
+        """The live box, without opening it: for STATUS and for changes made by this process."""
+        key = (owner, box)
+        return self._boxes.get(key) or self._closed.get(key) or LiveBox(self._store, key, self._now)
+
+    async def open(self, owner: OwnerId, box: BoxId) -> LiveBox:
+        """The live box, up to date, counted as open: ``release`` it.  Raises NoSuchBox."""
+        key = (owner, box)
+        live = self._boxes.get(key)
+        if live is None:
+            live = self._closed.pop(key, None) or LiveBox(self._store, key, self._now)
+            self._closed_rows -= live.rows
+            self._boxes[key] = live
+        live.open += 1
+        try:
+            await live.bring_up()
+        except BaseException:
+            self.release(live)
+            raise
+        return live
+
+    def release(self, live: LiveBox) -> None:
+        """The counterpart of ``open``."""
+        live.open -= 1
+        if live.open or self._boxes.get(live.key) is not live:
+            return
+        del self._boxes[live.key]
+        if live.deleted or not live.rows:
+            return
+        self._closed[live.key] = live
+        self._closed_rows += live.rows
+        while self._closed_rows > KEPT_ROWS or len(self._closed) > KEPT_BOXES:
+            _, dropped = self._closed.popitem(last=False)
+            self._closed_rows -= dropped.rows
+
+    def hint(self, hint: BoxHint) -> None:
+        """A box has changed, perhaps; cheap, called for every change anywhere."""
+        key = (hint.owner, hint.box)
+        if hint.owner == SYSTEM_OWNER or not hint.owner:
+            self._everything = True
+        elif key in self._boxes:
+            self._dirty.add(key)
+        else:
+            return
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._everything = True
+            self._wake.clear()
+            everything, self._everything = self._everything, False
+            dirty, self._dirty = self._dirty, set()
+            try:
+                await self._look(dirty, everything)
+            except OpostError as error:
+                log.warning("live boxes not brought up to date: %s; trying again", error)
+                self._dirty |= dirty
+                self._everything |= everything
+
+    async def _look(self, dirty: set[Key], everything: bool) -> None:
+        watched = [key for key, live in self._boxes.items() if live.watchers]
+        if everything and watched:
+            behind = set(await self._store.run(sync.live_behind, watched))
+            dirty |= set(watched) if len(watched) <= KEPT_BOXES else behind
+            await _side_by_side([self._sync(key) for key in behind])
+            dirty -= behind
+        await _side_by_side([self._refresh(key) for key in dirty])
+
+    async def _sync(self, key: Key) -> None:
+        live = self._boxes.get(key)
+        if live is not None:
+            await _unless_deleted(live.bring_up())
+
+    async def _refresh(self, key: Key) -> None:
+        live = self._boxes.get(key)
+        if live is not None:
+            await _unless_deleted(live.refresh())
+
+
+async def _unless_deleted(look: Awaitable[Snapshot]) -> None:
+    try:
+        await look
+    except NoSuchBox:
+        log.debug("a live box was deleted")
+
+
+async def _side_by_side(looks: Sequence[Awaitable[None]]) -> None:
+    gate = asyncio.Semaphore(SYNC_AT_ONCE)
+
+    async def one(look: Awaitable[None]) -> None:
+        async with gate:
+            await look
+
+    await asyncio.gather(*(one(look) for look in looks))

@@ -1,0 +1,118 @@
+"""Posts as this process knows them: immutable, so kept in an LRU that is never invalidated.
+
+A broadcast is read from the store once per process, not once per reader: readers that ask at the same time wait
+for one look-up.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from opostd.model.errors import NoSuchAddress
+from opostd.model.ids import PostId
+from opostd.model.records import PostFacts
+from opostd.store import posts
+from opostd.store.run import Store
+
+FACTS_OCTETS = 48 * 1024 * 1024  # about 15,000 posts at 3 KB each
+RAW_OCTETS = 16 * 1024 * 1024
+RAW_KEPT_OCTETS = 1024 * 1024  # a larger message is sliced from the store, never kept
+FACTS_OVERHEAD = 700  # the record, its small fields and its place in the cache
+PAGE = 500  # ids in one look-up (rule 9 of the store)
+
+
+class Lost(NoSuchAddress):
+    """A post that a box has and the store has not: said once in the log, answered NO for that message."""
+
+
+class Posts:
+    """facts and octets of posts, by id."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._facts: OrderedDict[PostId, PostFacts] = OrderedDict()
+        self._facts_octets = 0
+        self._raw: OrderedDict[PostId, bytes] = OrderedDict()
+        self._raw_octets = 0
+        self._asked: dict[PostId, asyncio.Future[dict[PostId, PostFacts]]] = {}
+        self._asked_raw: dict[PostId, asyncio.Future[bytes]] = {}
+
+    def known(self, ids: Sequence[PostId]) -> list[PostFacts] | None:
+        """The facts of all of these, in order, if all are in the cache."""
+        cache = self._facts
+        try:
+            return [cache[id_] for id_ in ids]
+        except KeyError:
+            return None
+
+    async def facts(self, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
+        """The facts by id; an id that the store does not have is left out."""
+        found: dict[PostId, PostFacts] = {}
+        missing: list[PostId] = []
+        waiting: list[asyncio.Future[dict[PostId, PostFacts]]] = []
+        for id_ in ids:
+            if (facts := self._facts.get(id_)) is not None:
+                self._facts.move_to_end(id_)
+                found[id_] = facts
+            elif (asked := self._asked.get(id_)) is not None:
+                waiting.append(asked)
+            else:
+                missing.append(id_)
+        for at in range(0, len(missing), PAGE):
+            found |= await self._look_up(missing[at : at + PAGE])
+        for asked in set(waiting):
+            answer = await asyncio.shield(asked)
+            found |= {id_: facts for id_, facts in answer.items() if id_ in set(ids)}
+        return found
+
+    async def _look_up(self, page: Sequence[PostId]) -> dict[PostId, PostFacts]:
+        task = asyncio.ensure_future(self._store.run(posts.facts, page))
+        for id_ in page:
+            self._asked[id_] = task
+        try:
+            answer = await asyncio.shield(task)
+        finally:
+            for id_ in page:
+                if self._asked.get(id_) is task:
+                    del self._asked[id_]
+        for id_, facts in answer.items():
+            self._keep(id_, facts)
+        return answer
+
+    def _keep(self, id_: PostId, facts: PostFacts) -> None:
+        if id_ in self._facts:
+            return
+        self._facts[id_] = facts
+        self._facts_octets += _octets(facts)
+        while self._facts_octets > FACTS_OCTETS:
+            _, dropped = self._facts.popitem(last=False)
+            self._facts_octets -= _octets(dropped)
+
+    async def raw(self, id_: PostId, start: int, end: int, size: int) -> bytes:
+        """The octets from start to end of a message of ``size`` octets, as served under its UID for ever."""
+        if size > RAW_KEPT_OCTETS:
+            return await self._store.run(posts.raw_slice, id_, start, end - start)
+        whole = self._raw.get(id_)
+        if whole is None:
+            whole = await self._whole(id_)
+        else:
+            self._raw.move_to_end(id_)
+        return whole if start == 0 and end >= len(whole) else whole[start:end]
+
+    async def _whole(self, id_: PostId) -> bytes:
+        asked = self._asked_raw.get(id_)
+        if asked is None:
+            asked = self._asked_raw[id_] = asyncio.ensure_future(self._store.run(posts.raw, id_))
+            asked.add_done_callback(lambda _: self._asked_raw.pop(id_, None))
+        whole = await asyncio.shield(asked)
+        if id_ not in self._raw:
+            self._raw[id_] = whole
+            self._raw_octets += len(whole)
+            while self._raw_octets > RAW_OCTETS:
+                _, dropped = self._raw.popitem(last=False)
+                self._raw_octets -= len(dropped)
+        return whole
+
+
+def _octets(facts: PostFacts) -> int:
+    return FACTS_OVERHEAD + len(facts.envelope) + len(facts.body) + len(facts.bodystructure) + len(facts.header)

@@ -1,0 +1,229 @@
+"""The Twisted side of the IMAP door: octets, TLS, back-pressure, timers.  No grammar.
+
+One sweep over all connections looks for deadlines that have passed: a timer for each connection would be re-armed
+at every command.
+"""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable
+
+from twisted.internet import interfaces, protocol
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from opostd.auth.login import Authenticator
+from opostd.config import ImapSettings, LimitSettings
+from opostd.imap.connection import Connection, UserCounts
+from opostd.imap.live import Hub
+from opostd.imap.posts import Posts
+from opostd.imap.session import Services, wall_clock
+from opostd.intake.intake import Intake
+from opostd.model.errors import OpostError
+from opostd.model.records import AccountState, BoxHint
+from opostd.store import accounts
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.imap")
+
+SWEEP_S = 5.0  # how late a deadline may be noticed
+STALLED_S = 60.0  # a client that takes nothing for so long is cut (security.md 1.5)
+STOP_S = 5.0  # for running commands to end when the server stops
+
+
+@implementer(interfaces.IPushProducer)
+class ImapProtocol(protocol.Protocol):
+    """Carries octets between Twisted's transport and a Connection; is that transport's push producer."""
+
+    transport: interfaces.ITCPTransport
+
+    def __init__(self, factory: "ImapFactory") -> None:
+        self.factory = factory
+        self._door = factory.door
+        self.connection: Connection | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._reading = True
+
+    def connectionMade(self) -> None:
+        peer, host = self.transport.getPeer(), self.transport.getHost()
+        self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        tls = self.factory.implicit_tls
+        self.connection = Connection(
+            self._door.services,
+            self,
+            self._door.users,
+            peer=_host(peer),
+            tls=tls,
+            tls_offered=not tls and self._door.tls_options is not None,
+            plaintext_allowed=self._door.plaintext_on_loopback and _on_loopback(peer) and _on_loopback(host),
+        )
+        self.task = asyncio.get_running_loop().create_task(self.connection.run())
+        self._door.protocols.add(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.connection is not None:
+            self.connection.feed(data)
+
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
+        self._writable.set()
+        self._door.protocols.discard(self)
+        if self.connection is not None:
+            self.connection.lost()
+
+    # What a Connection needs of a transport
+
+    def write(self, octets: bytes) -> None:
+        self.transport.write(octets)
+
+    async def drain(self) -> None:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self._writable.wait()
+        except TimeoutError:
+            self.transport.abortConnection()
+            raise ConnectionAbortedError("the client does not read") from None
+
+    def start_tls(self) -> None:
+        self.transport.startTLS(self._door.tls_options)
+
+    def close(self) -> None:
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def pause_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resumeProducing()
+
+    # Twisted's push producer: its buffer is full, or empty again
+
+    def pauseProducing(self) -> None:
+        self._writable.clear()
+
+    def resumeProducing(self) -> None:
+        self._writable.set()
+
+    def stopProducing(self) -> None:
+        self._writable.set()
+
+
+class ImapFactory(protocol.Factory):
+    """Makes a protocol for each connection to one listener."""
+
+    noisy = False
+
+    def __init__(self, door: "ImapDoor", implicit_tls: bool) -> None:
+        self.door = door
+        self.implicit_tls = implicit_tls
+
+    def buildProtocol(self, addr: interfaces.IAddress) -> ImapProtocol:
+        return ImapProtocol(self)
+
+
+class ImapDoor:
+    """All IMAP listeners of one process: ``start``, hand out factories, ``shutdown``."""
+
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        store: Store,
+        intake: Intake,
+        auth: Authenticator,
+        settings: ImapSettings,
+        limits: LimitSettings,
+        tls_options: object | None,
+        plaintext_on_loopback: bool,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        hub = Hub(store, now)
+        self.services = Services(hostname, store, intake, auth, hub, Posts(store), settings, limits, now)
+        self.users = UserCounts(settings.max_connections_per_user)
+        self.tls_options = tls_options
+        self.plaintext_on_loopback = plaintext_on_loopback
+        self.protocols: weakref.WeakSet[ImapProtocol] = weakref.WeakSet()
+        self._sweep: asyncio.Task[None] | None = None
+        self._suspects: set[int] = set()
+        self._stop_listening: Callable[[], None] | None = None
+
+    def factory(self, *, implicit_tls: bool) -> ImapFactory:
+        """For ``listenTCP``; with implicit_tls the caller wraps it in TLS."""
+        return ImapFactory(self, implicit_tls)
+
+    async def start(self) -> None:
+        self.services.hub.start()
+        self._stop_listening = self.services.store.listen(self._hint)
+        self._sweep = asyncio.get_running_loop().create_task(self._sweeping())
+
+    async def shutdown(self) -> int:
+        """Every client is told BYE, running commands end first; how many there were."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._stop_listening is not None:
+            self._stop_listening()
+        told = list(self.protocols)
+        for each in told:
+            if each.connection is not None:
+                each.connection.stop()
+        tasks = [each.task for each in told if each.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.services.hub.close()
+        return len(told)
+
+    def _hint(self, hint: BoxHint) -> None:
+        """An account that changed (a hint without a box) may have been disabled: looked at in the next sweep."""
+        if hint.owner and not hint.box:
+            self._suspects.add(hint.owner)
+        elif not hint.owner:
+            self._suspects.update(self.users.owners())
+
+    async def _sweeping(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = loop.time()
+            for each in list(self.protocols):
+                if each.connection is not None and each.connection.deadline < now:
+                    each.connection.expire()
+            try:
+                await self._cut_disabled()
+            except OpostError as error:
+                log.warning("accounts not looked at: %s; trying again", error)
+
+    async def _cut_disabled(self) -> None:
+        while self._suspects:
+            owner = self._suspects.pop()
+            open_here = self.users.of(owner)
+            if not open_here:
+                continue
+            try:
+                account = await self.services.store.run(accounts.account, owner)
+            except OpostError:
+                self._suspects.add(owner)
+                raise
+            if account is None or account.state is not AccountState.ACTIVE:
+                for connection in open_here:
+                    connection.cut_off("this account is closed")
+
+
+def _host(address: interfaces.IAddress) -> str:
+    return address.host if isinstance(address, IPv4Address | IPv6Address) else "local"
+
+
+def _on_loopback(address: interfaces.IAddress) -> bool:
+    host = _host(address)
+    return host == "local" or host == "::1" or host.startswith(("127.", "::ffff:127."))

@@ -1,0 +1,129 @@
+"""What a connection has, for the handlers: who is logged in, the selected box, the services of the door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from opostd.auth.login import Authenticator
+from opostd.config import ImapSettings, LimitSettings
+from opostd.imap.live import Hub, LiveBox
+from opostd.imap.posts import Posts
+from opostd.imap.state.machine import State
+from opostd.imap.state.snapshot import Snapshot
+from opostd.imap.state.view import View, opened
+from opostd.imap.values.responses import Done, Response
+from opostd.intake.intake import Intake
+from opostd.model.ids import ModSeq
+from opostd.model.records import Account
+from opostd.store.run import Store
+
+
+Reply = AsyncIterator[Response | bytes | Done]
+"""What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
+
+
+def wall_clock() -> int:
+    """Seconds since 1970, for INTERNALDATE and the like; timeouts use the loop's own clock."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the door offers to all its connections."""
+
+    hostname: str
+    store: Store
+    intake: Intake
+    auth: Authenticator
+    hub: Hub
+    posts: Posts
+    settings: ImapSettings
+    limits: LimitSettings
+    now: Callable[[], int] = wall_clock
+
+
+class Wire(Protocol):
+    """What a handler may ask of the connection besides answering: the few commands that are about the wire."""
+
+    tls: bool
+    tls_offered: bool
+    plaintext_allowed: bool
+    peer: str
+
+    async def line(self) -> bytes:
+        """The next line, raw: a SASL response or DONE."""
+
+    async def send(self, response: Response) -> None:
+        """Writes now, before the handler goes on."""
+
+    def start_tls_after_reply(self) -> None:
+        """TLS begins when the tagged line is out, and all that was buffered is dropped."""
+
+    def logged_in(self, account: Account) -> None:
+        """Counts the connection for its user.  Raises LimitReached."""
+
+    async def tell_changes(self, wait: Awaitable[object]) -> None:
+        """IDLE: shows changes of the selected box as they come, until ``wait`` is done."""
+
+    def capabilities(self) -> tuple[str, ...]: ...
+
+
+@dataclass(slots=True)
+class Selected:
+    """The selected box: the live one, and what this client believes of it."""
+
+    live: LiveBox
+    view: View
+    read_only: bool
+    name: str
+    own: set[ModSeq] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, live: LiveBox, name: str, read_only: bool) -> Selected:
+        return cls(live, opened(live.snapshot), read_only, name)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.live.snapshot
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one connection.  ``account`` is there from login on, ``selected`` while a box is."""
+
+    services: Services
+    wire: Wire
+    account: Account | None = None
+    selected: Selected | None = None
+    enabled: set[str] = field(default_factory=set)
+    loggingout: bool = False
+
+    @property
+    def state(self) -> State:
+        if self.loggingout:
+            return State.LOGOUT
+        if self.selected is not None:
+            return State.SELECTED
+        return State.AUTHENTICATED if self.account else State.NOT_AUTHENTICATED
+
+    @property
+    def user(self) -> Account:
+        """The account of a logged-in connection: the command table lets no other here."""
+        if self.account is None:
+            raise RuntimeError("not logged in")
+        return self.account
+
+    @property
+    def box(self) -> Selected:
+        """The selected box: the command table lets no other here."""
+        if self.selected is None:
+            raise RuntimeError("no box selected")
+        return self.selected
+
+    def deselect(self) -> None:
+        if self.selected is not None:
+            self.services.hub.release(self.selected.live)
+            self.selected = None

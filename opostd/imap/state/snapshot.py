@@ -1,0 +1,144 @@
+"""One box at one moment, as flat arrays: shared by all connections to it, replaced when it changes, never altered.
+
+10,000 messages cost about 410 kB.  A row's modseq may be above the snapshot's own: the box row is read before the
+rows, so a change that came between is read again with the next step, and nothing is missed.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from opostd.model.ids import ModSeq, PostId, Uid
+from opostd.model.records import Box, DeliveredPost
+
+POST_ID_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Columns of equal length, by ascending UID; posts: the ids end to end, 16 octets each.
+
+    keywords: by UID, only of messages that have any.  expunges: how often messages have left since the first
+    snapshot of this box: where two snapshots have the same count, the earlier one's UIDs begin the later one's.
+    """
+
+    box: Box
+    uids: "array[int]"
+    bits: "array[int]"
+    modseqs: "array[int]"
+    posts: bytes
+    sizes: "array[int]"
+    internaldates: "array[int]"
+    keywords: Mapping[int, tuple[str, ...]]
+    expunges: int = 0
+
+    @property
+    def modseq(self) -> ModSeq:
+        return self.box.highestmodseq
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def index(self, uid: int) -> int | None:
+        """The place of a UID, from 0, or None where the box has it not."""
+        at = bisect_left(self.uids, uid)
+        return at if at < len(self.uids) and self.uids[at] == uid else None
+
+    def post(self, index: int) -> PostId:
+        return PostId(self.posts[index * POST_ID_OCTETS : (index + 1) * POST_ID_OCTETS])
+
+    def keywords_in_use(self) -> tuple[str, ...]:
+        """All keywords that occur, sorted."""
+        return tuple(sorted({keyword for words in self.keywords.values() for keyword in words}))
+
+
+def changed(old: Snapshot, box: Box, rows: Sequence[DeliveredPost], gone: Sequence[Uid]) -> Snapshot:
+    """The next snapshot: rows are new or changed messages by ascending UID, gone those that have left.
+
+    A UID in both has left: it was read as changed a moment before.
+    """
+    if not rows and not gone:
+        return old if box == old.box else _with_box(old, box)
+    columns = _Columns(old)
+    for row in rows:
+        columns.put(row)
+    left = columns.remove(gone)
+    return columns.snapshot(box, old.expunges + (1 if left else 0))
+
+
+def _with_box(old: Snapshot, box: Box) -> Snapshot:
+    return Snapshot(
+        box, old.uids, old.bits, old.modseqs, old.posts, old.sizes, old.internaldates, old.keywords, old.expunges
+    )
+
+
+class _Columns:
+    """Copies of a snapshot's columns, to be altered once."""
+
+    def __init__(self, old: Snapshot) -> None:
+        self.uids = old.uids[:]
+        self.bits = old.bits[:]
+        self.modseqs = old.modseqs[:]
+        self.posts = bytearray(old.posts)
+        self.sizes = old.sizes[:]
+        self.internaldates = old.internaldates[:]
+        self.keywords = dict(old.keywords)
+
+    def put(self, row: DeliveredPost) -> None:
+        at = bisect_left(self.uids, row.uid)
+        if at == len(self.uids):
+            self.uids.append(row.uid)
+            self.bits.append(row.bits)
+            self.modseqs.append(row.modseq)
+            self.posts += row.post
+            self.sizes.append(row.size)
+            self.internaldates.append(row.internaldate)
+        elif self.uids[at] == row.uid:
+            self.bits[at] = row.bits
+            self.modseqs[at] = row.modseq
+        else:  # UIDs become visible in ascending order (promise 2), so this would be a fault of the store
+            raise ValueError(f"UID {row.uid} appeared below {self.uids[-1]}")
+        if row.keywords:
+            self.keywords[row.uid] = row.keywords
+        else:
+            self.keywords.pop(row.uid, None)
+
+    def remove(self, gone: Sequence[Uid]) -> bool:
+        """Whether any of these was here.  Few are deleted one by one, many by building the columns anew."""
+        leaving = {uid for uid in gone if self._has(uid)}
+        if not leaving:
+            return False
+        if len(leaving) <= 16:
+            for uid in leaving:
+                at = bisect_left(self.uids, uid)
+                for column in (self.uids, self.bits, self.modseqs, self.sizes, self.internaldates):
+                    del column[at]
+                del self.posts[at * POST_ID_OCTETS : (at + 1) * POST_ID_OCTETS]
+        else:
+            kept = [at for at, uid in enumerate(self.uids) if uid not in leaving]
+            posts = self.posts
+            self.posts = bytearray().join(posts[at * POST_ID_OCTETS : (at + 1) * POST_ID_OCTETS] for at in kept)
+            for name in ("uids", "bits", "modseqs", "sizes", "internaldates"):
+                column = getattr(self, name)
+                setattr(self, name, array(column.typecode, [column[at] for at in kept]))
+        for uid in leaving:
+            self.keywords.pop(uid, None)
+        return True
+
+    def _has(self, uid: int) -> bool:
+        at = bisect_left(self.uids, uid)
+        return at < len(self.uids) and self.uids[at] == uid
+
+    def snapshot(self, box: Box, expunges: int) -> Snapshot:
+        return Snapshot(
+            box,
+            self.uids,
+            self.bits,
+            self.modseqs,
+            bytes(self.posts),
+            self.sizes,
+            self.internaldates,
+            self.keywords,
+            expunges,
+        )

@@ -1,0 +1,93 @@
+"""What one client believes about its selected box, and how it is brought up to date (RFC 9051 7.5.1, 7.4).
+
+Only ``catch_up`` changes a view.  A naive client that applies our untagged lines holds exactly ``View.uids``.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from opostd.imap.state.snapshot import Snapshot
+from opostd.imap.values.responses import Exists, Expunge, FlagsChanged, Response
+from opostd.model.ids import ModSeq
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """uids: the messages the client counts, in order: those gone of which it has not been told are still among them.
+
+    modseq: it knows all flags up to this change.  expunges: the snapshot's count when it last knew of all that left.
+    Where nothing is untold, uids is the snapshot's own array, not a copy.
+    """
+
+    uids: "array[int]"
+    modseq: ModSeq
+    expunges: int
+
+    def index(self, snapshot: Snapshot, place: int) -> int | None:
+        """Where the message at a client's place (from 0) stands in the snapshot; None when it is gone."""
+        if self.uids is snapshot.uids:
+            return place
+        return snapshot.index(self.uids[place])
+
+    def place(self, uid: int) -> int | None:
+        """The client's place of a UID, from 0; None where the client does not count it."""
+        at = bisect_left(self.uids, uid)
+        return at if at < len(self.uids) and self.uids[at] == uid else None
+
+
+def opened(snapshot: Snapshot) -> View:
+    """What a client believes right after SELECT."""
+    return View(snapshot.uids, snapshot.modseq, snapshot.expunges)
+
+
+def catch_up(
+    view: View, snapshot: Snapshot, *, may_expunge: bool, own: Collection[ModSeq] = ()
+) -> tuple[View, list[Response]]:
+    """The view after the client has been told, and the untagged responses that tell it.
+
+    may_expunge: EXPUNGE is allowed here (not during FETCH, STORE, SEARCH by number: RFC 9051 7.5.1).
+    own: changes whose flags the client knows already, because its own command made and showed them.
+    """
+    if view.modseq == snapshot.modseq and view.uids is snapshot.uids:
+        return view, []
+    told: list[Response] = []
+    last = view.uids[-1] if view.uids else 0
+    fresh = bisect_right(snapshot.uids, last)
+    if view.expunges == snapshot.expunges:
+        uids, expunges = snapshot.uids, snapshot.expunges
+    elif may_expunge:
+        left = _missing(view.uids, snapshot)
+        # From the last to the first, so that each number is right whatever went before.
+        told += [Expunge(place + 1) for place in reversed(left)]
+        uids, expunges = snapshot.uids, snapshot.expunges
+    else:
+        uids, expunges = view.uids + snapshot.uids[fresh:], view.expunges
+    if fresh < len(snapshot.uids):
+        told.append(Exists(len(uids)))
+    if snapshot.modseq != view.modseq:
+        told += _flags(view, snapshot, uids, fresh, own)
+    return View(uids, snapshot.modseq, expunges), told
+
+
+def _missing(uids: "array[int]", snapshot: Snapshot) -> list[int]:
+    present = set(snapshot.uids)
+    return [place for place, uid in enumerate(uids) if uid not in present]
+
+
+def _flags(
+    view: View, snapshot: Snapshot, uids: "array[int]", fresh: int, own: Collection[ModSeq]
+) -> list[FlagsChanged]:
+    """Of messages the client knew; it asks for those of new ones itself."""
+    since = view.modseq
+    modseqs = snapshot.modseqs
+    same = uids is snapshot.uids
+    told = []
+    for index in [at for at in range(fresh) if modseqs[at] > since]:
+        if modseqs[index] in own:
+            continue
+        uid = snapshot.uids[index]
+        place = index if same else bisect_left(uids, uid)
+        told.append(FlagsChanged(place + 1, uid, snapshot.bits[index], snapshot.keywords.get(uid, ())))
+    return told
