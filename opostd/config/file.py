@@ -56,7 +56,7 @@ class _Problems:
     def add(self, path: KeyPath, message: str) -> None:
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 0)
         place = f"{self.name}:{line}" if line else self.name
-        self.found.append((line, f"{place}: {'.'.join(path)}: {message}"))
+        self.found.append((line, _printable(f"{place}: {'.'.join(path)}: {message}")))
 
     def check(self) -> None:
         if self.found:
@@ -116,6 +116,30 @@ def demo_settings(environ: Mapping[str, str] | None = None, *, port_offset: int 
     return _place(demo, os.environ if environ is None else environ)
 
 
+def shifted(settings: Settings, offset: int) -> Settings:
+    """The settings with every port that is not chosen freely moved up by offset.  Raises BadSettings past 65535."""
+    if not offset:
+        return settings
+    problems = []
+
+    def move(room: str, field: str) -> tuple[str, ...]:
+        moved = []
+        for address in getattr(getattr(settings, room), field):
+            host, _, port = address.rpartition(":")
+            number = int(port) + offset if int(port) else 0
+            moved.append(f"{host}:{number}")
+            if number > 65535:
+                problems.append(f"--port-offset {offset}: {room}.{field} {address} would be over 65535")
+        return tuple(moved)
+
+    for room in dict.fromkeys(room for room, _ in LISTENERS):
+        changed = {field: move(room, field) for each, field in LISTENERS if each == room}
+        settings = replace(settings, **{room: replace(getattr(settings, room), **changed)})
+    if problems:
+        raise BadSettings(tuple(problems))
+    return settings
+
+
 def split_listen(text: str) -> tuple[str, int] | None:
     """Host and port of ``127.0.0.1:143``, ``[::1]:143``, ``name:143`` or ``*:143``; None where it is none of them."""
     match = _LISTEN.fullmatch(text)
@@ -133,7 +157,7 @@ def _document(text: str, name: str) -> tuple[dict[str, Any], _Problems]:
         where = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
         line = where[1] if where and where[1] else str(text.rstrip("\n").count("\n") + 1)
         said = str(error)[: where.start()] if where else str(error)
-        raise BadSettings((f"{name}:{line}: not TOML: {said}",)) from error
+        raise BadSettings((_printable(f"{name}:{line}: not TOML: {said}"),)) from error
     return document, _Problems(name, key_lines(text))
 
 
@@ -157,6 +181,11 @@ def _fill(defaults: Room, table: Mapping[str, Any], path: KeyPath, problems: _Pr
                 problems.add(where, f"expected {error}, got {_shown(value)}")
     filled: Room = replace(defaults, **values)  # type: ignore[type-var]  # Room is a dataclass, which cannot be said
     return filled
+
+
+def _printable(text: str) -> str:
+    """The text on one line: a key or a value may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _did_you_mean(key: str, known: Mapping[str, Any]) -> str:
