@@ -1,5 +1,7 @@
 """Why a start failed, with the exit status that says so to scripts (sysexits.h)."""
 
+from opostd.model.errors import SchemaMismatch
+
 EX_UNAVAILABLE = 69  # a port or the database cannot be had
 EX_SOFTWARE = 70
 EX_CANTCREAT = 73
@@ -13,3 +15,10 @@ class StartFailed(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def schema_text(error: SchemaMismatch, migrate: str) -> str:
+    """What to do about a schema that is not this version's.  migrate: the command that brings it up."""
+    if error.found is not None and error.found > error.wanted:  # revisions are numbered
+        return f"schema {error.found} ({error.group}) is newer than this version knows ({error.wanted}): take the newer opostd"
+    return f"schema {error.found or 'not made yet'} ({error.group}), this version needs {error.wanted}: {migrate}"

@@ -81,7 +81,7 @@ def _value(value: Any) -> str:
 
 def _to_stdlib(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     error = event.pop("exc_info", None)
-    return (facts(event).replace("%", "%%"),), {"exc_info": error}
+    return (facts(event),), {"exc_info": error}
 
 
 def start(stream: TextIO | None = None, *, journal: bool, level: int = logging.INFO) -> None:

@@ -1,0 +1,228 @@
+"""All of one server process between its sockets and its store: started in order, stopped in the reverse order.
+
+Imported only after the reactor is installed.  What has been started stands in an attribute from then on, so that a
+start that fails half way, or is interrupted, takes down exactly that much.
+"""
+
+import asyncio
+import datetime
+import logging
+import ssl
+import time
+from collections.abc import MutableMapping
+
+from twisted.internet import interfaces, protocol
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from opostd.auth.login import Authenticator
+from opostd.config import Settings
+from opostd.daemon import demo, sockets, tls
+from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
+from opostd.daemon.sockets import Listener
+from opostd.imap.server import ImapDoor
+from opostd.intake.intake import Intake
+from opostd.model.errors import OpostError, SchemaMismatch, Unavailable
+from opostd.render.pool import RenderPool
+from opostd.smtp.extensions import DoorKind
+from opostd.smtp.server import SmtpDoor
+from opostd.store import migrate, provision, queue
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.daemon")
+
+TLS_HANDSHAKE_S = 30.0  # a half-open handshake holds a descriptor
+SMTP_DOORS = {
+    "submission": DoorKind.SUBMISSION,
+    "submissions": DoorKind.SUBMISSION,
+    "smtp": DoorKind.MX,
+    "lmtp": DoorKind.LMTP,
+}
+
+
+def now() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
+
+
+class Server:
+    """The rooms of the running server and their listeners.
+
+    config: the configuration's file, for what to type in messages; None is the demo.
+    """
+
+    def __init__(self, settings: Settings, config: str | None) -> None:
+        self.settings = settings
+        self.was_ready = False
+        self.listeners: list[Listener] = []
+        self.identity: tls.Identity | None = None
+        self.welcome: demo.Welcome | None = None
+        self._config = config
+        self._asyncio_servers: list[asyncio.AbstractServer] = []
+        self._twisted_ports: list[interfaces.IListeningPort] = []
+        self._store: Store | None = None
+        self._renderer: RenderPool | None = None
+        self._intake: Intake | None = None
+        self._smtp: dict[DoorKind, SmtpDoor] = {}
+        self._imap: ImapDoor | None = None
+
+    async def start(self, environ: MutableMapping[str, str]) -> None:
+        """Everything, in order; at the end clients come in.  Raises StartFailed or BadSettings."""
+        settings = self.settings
+        await asyncio.to_thread(self._make_data_directory)
+        self.identity = await asyncio.to_thread(tls.identity, settings, datetime.datetime.now(datetime.UTC))
+        self.listeners = await asyncio.to_thread(sockets.open_all, settings, environ)
+        try:
+            store = await self._open_store()
+            self._renderer = RenderPool(settings.render)
+            self._intake = intake = Intake(store, self._renderer, settings)
+            if self._config is None:
+                self.welcome = await demo.prepare(store, intake, settings)
+            await demo.refuse_known_passwords(store, settings, self.listeners)
+        except Unavailable as error:
+            raise StartFailed(EX_UNAVAILABLE, f"the database cannot be reached: {error}") from error
+        await intake.start()
+        auth = Authenticator(store, settings.domains, settings.auth)
+        await self._open_doors(store, intake, auth)
+        if settings.http.listen:
+            log.warning("http.listen is set, but this version has no HTTP door yet: nothing listens there")
+        self.was_ready = True
+
+    def _make_data_directory(self) -> None:
+        folder = self.settings.data_directory
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(EX_CANTCREAT, f"cannot make the data directory {folder}: {error.strerror}") from error
+
+    async def _open_store(self) -> Store:
+        """The store, its schema found right.  The demo makes its own tables."""
+        if self._config is None:
+            await asyncio.to_thread(migrate.up, self.settings.store)
+        self._store = store = Store(self.settings.store)
+        try:
+            await asyncio.to_thread(store.check_schema)
+        except SchemaMismatch as error:
+            command = f"opostd --config {self._config} migrate up" if self._config else "opostd migrate up"
+            raise StartFailed(EX_CONFIG, schema_text(error, command)) from error
+        await store.start()
+        await provision.ensure_system(store, self.settings.domains, now=now())
+        return store
+
+    async def _open_doors(self, store: Store, intake: Intake, auth: Authenticator) -> None:
+        settings = self.settings
+        assert self.identity is not None
+        context = tls.asyncio_context(self.identity)
+        options = tls.twisted_options(self.identity)
+        for kind in {SMTP_DOORS[each.kind.name] for each in self.listeners if each.kind.name in SMTP_DOORS}:
+            self._smtp[kind] = SmtpDoor(
+                kind=kind,
+                hostname=settings.hostname,
+                intake=intake,
+                auth=auth if kind is DoorKind.SUBMISSION else None,
+                limits=settings.limits,
+                markdown=settings.submission.markdown,
+                plaintext_on_loopback=settings.auth.plaintext_on_loopback,
+                tls=context,
+            )
+        if any(each.kind.room == "imap" for each in self.listeners):
+            self._imap = ImapDoor(
+                hostname=settings.hostname,
+                store=store,
+                intake=intake,
+                auth=auth,
+                settings=settings.imap,
+                limits=settings.limits,
+                tls_options=options,
+                plaintext_on_loopback=settings.auth.plaintext_on_loopback,
+            )
+            await self._imap.start()
+        for listener in self.listeners:
+            sockets.listen(listener)
+            if listener.kind.room == "imap":
+                self._carry_by_twisted(listener, options)
+            else:
+                await self._carry_by_asyncio(listener, context)
+
+    def _carry_by_twisted(self, listener: Listener, options: object) -> None:
+        from twisted.internet import reactor
+
+        assert self._imap is not None
+        implicit = listener.kind.implicit_tls
+        factory: protocol.Factory = self._imap.factory(implicit_tls=implicit)
+        if implicit:
+            factory = TLSMemoryBIOFactory(options, False, factory)
+            factory.noisy = False
+        family, descriptor = listener.socket.family, listener.socket.fileno()
+        port = reactor.adoptStreamPort(descriptor, family, factory)  # type: ignore[attr-defined]  # on a copy of it
+        self._twisted_ports.append(port)
+
+    async def _carry_by_asyncio(self, listener: Listener, context: ssl.SSLContext) -> None:
+        door = self._smtp[SMTP_DOORS[listener.kind.name]]
+        implicit = listener.kind.implicit_tls
+        self._asyncio_servers.append(
+            await asyncio.get_running_loop().create_server(
+                lambda: door.factory(implicit_tls=implicit),
+                sock=listener.socket,
+                backlog=sockets.BACKLOG,
+                ssl=context if implicit else None,
+                ssl_handshake_timeout=TLS_HANDSHAKE_S if implicit else None,
+            )
+        )
+
+    async def stop(self) -> tuple[int, str]:
+        """Close everything that was opened, doors first; clients told, and what the queue holds, in words."""
+        for server in self._asyncio_servers:
+            server.close()
+        for port in self._twisted_ports:
+            closing = port.stopListening()
+            if closing is not None:
+                await closing.asFuture(asyncio.get_running_loop())
+        sockets.close_all(self.listeners)
+        told = sum(len(door.sessions) for door in self._smtp.values())
+        doors = [door.shutdown() for door in self._smtp.values()]
+        if self._imap is not None:
+            results = await asyncio.gather(self._imap.shutdown(), *doors, return_exceptions=True)
+            told += results[0] if isinstance(results[0], int) else 0
+        else:
+            results = await asyncio.gather(*doors, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                log.error("a door did not close well", exc_info=result)
+        if self._intake is not None:
+            await self._intake.close()
+        if self._renderer is not None:
+            await asyncio.to_thread(self._renderer.close)
+        waiting = await self._queue()
+        if self._store is not None:
+            await self._store.close()
+        return told, waiting
+
+    async def _queue(self) -> str:
+        if self._store is None or not self.was_ready:
+            return "queue not looked at"
+        try:
+            async with asyncio.timeout(1.0):  # the database may be down, which is no reason to stay
+                depth = await self._store.run(queue.depth)
+        except (OpostError, TimeoutError):
+            return "queue not known"
+        return "queue empty" if not depth else f"{depth} in the queue"
+
+    # What is said when it runs
+
+    def banner(self) -> str:
+        """For a person at a terminal."""
+        if self.welcome is not None and self.identity is not None:
+            return demo.banner(self.settings, self.identity, self.listeners, self.welcome)
+        head = f"opostd {demo.__version__}   {self.settings.hostname}   {self._config}"
+        return "\n".join([head, *(f"  {line}" for line in self.listener_lines()), "Ready. Ctrl+C stops."])
+
+    def listener_lines(self) -> list[str]:
+        """One line for each listener."""
+        return [
+            f"listening door={each.kind.name} address={each.address}{' from=systemd' if each.inherited else ''}"
+            for each in self.listeners
+        ]
+
+    def status_line(self) -> str:
+        """For ``systemctl status``."""
+        return "serving " + " ".join(f"{each.kind.name}:{each.port}" for each in self.listeners)
