@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from opostd.cli.common import Failure
 from opostd.cli.errors import EX_USAGE, status_of
 from opostd.cli.tree import root
 
@@ -26,9 +27,12 @@ def run(args: list[str]) -> int:
     except click.UsageError as error:
         error.show()
         return EX_USAGE
+    except Failure as error:
+        error.show()
+        return error.status
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return EX_USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("opostd: stopped; nothing more was done", err=True)
         return 130

@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
-        self.exit_code = status
+        self.status = status
 
     def show(self, file: Any = None) -> None:
         for line in self.message.splitlines():
@@ -60,16 +60,17 @@ def command_line(rest: str) -> str:
 
 def run_in_store(flow: "Callable[[Store, Settings], Awaitable[T]]") -> T:
     """What the flow returns, with a store of the right schema, closed afterwards."""
-    return asyncio.run(_in_store(flow, read_settings()))
+    settings = read_settings()
+    file = Path(settings.store.url.removeprefix("sqlite:///"))
+    if settings.store.url.startswith("sqlite:///") and not file.exists():
+        first = command_line("migrate up") if config_path() else "opostd serve"
+        raise Failure(EX_UNAVAILABLE, f"there is no database at {file} yet: {first}")
+    return asyncio.run(_in_store(flow, settings))
 
 
 async def _in_store(flow: "Callable[[Store, Settings], Awaitable[T]]", settings: Settings) -> T:
     from opostd.store.run import Store
 
-    url = settings.store.url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        first = command_line("migrate up") if config_path() else "opostd serve"
-        raise Failure(EX_UNAVAILABLE, f"there is no database at {url.removeprefix('sqlite:///')} yet: {first}")
     store = Store(settings.store)
     try:
         await asyncio.to_thread(store.check_schema)

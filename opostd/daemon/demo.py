@@ -215,7 +215,7 @@ opostd {__version__} — nothing configured, so this is a demo on this machine o
 
   {posts} for {TEST.name}: {show}
   try       echo 'Hello **you**' | opostd send --to test --subject Hello
-  Thunderbird: address {TEST.address}, then "Configure manually": localhost, ports {port["imap"]} and {port["submission"]}
+  Thunderbird: address {TEST.address}, then "Configure manually": localhost, {port["imap"]}, {port["submission"]}
   for real  opostd config show --defaults > opostd.toml, set hostname, domains and the listeners, then
             opostd --config opostd.toml migrate up && opostd --config opostd.toml serve
 Ready. Ctrl+C stops."""

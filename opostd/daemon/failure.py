@@ -20,5 +20,6 @@ class StartFailed(Exception):
 def schema_text(error: SchemaMismatch, migrate: str) -> str:
     """What to do about a schema that is not this version's.  migrate: the command that brings it up."""
     if error.found is not None and error.found > error.wanted:  # revisions are numbered
-        return f"schema {error.found} ({error.group}) is newer than this version knows ({error.wanted}): take the newer opostd"
+        newer = f"schema {error.found} ({error.group}) is newer than this version's {error.wanted}"
+        return f"{newer}: take the opostd that made it"
     return f"schema {error.found or 'not made yet'} ({error.group}), this version needs {error.wanted}: {migrate}"

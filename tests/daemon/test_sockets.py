@@ -70,7 +70,7 @@ def test_nothing_to_listen_on() -> None:
 
 
 def test_an_address_of_another_machine() -> None:
-    with pytest.raises(StartFailed, match="cannot listen on 192.0.2.1 port 1143") as caught:
+    with pytest.raises(StartFailed, match=r"cannot listen on 192\.0\.2\.1 port 1143") as caught:
         sockets.open_all(imap("192.0.2.1:1143"), {})
     assert caught.value.status == 78
 

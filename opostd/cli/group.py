@@ -1,0 +1,164 @@
+"""``opostd group``: sources that members read, one row for each post whatever their number."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opostd.cli.common import confirm, folded, json_option, names, now, print_rows, run_in_store, yes_option
+from opostd.cli.user import account_of
+from opostd.config import Settings
+from opostd.model.errors import NoSuchAddress
+from opostd.model.records import Address, AddressKind, PostPolicy
+
+if TYPE_CHECKING:
+    from opostd.store.run import Store
+
+policy_option = click.Choice([policy.name.lower() for policy in PostPolicy], case_sensitive=False)
+
+
+@click.group("group")
+def command() -> None:
+    """Groups: what is sent to one reaches each member, from the day they joined."""
+
+
+async def source_of(store: "Store", settings: Settings, address: str) -> Address:
+    """The address of a group.  Raises NoSuchAddress."""
+    from opostd.store import accounts
+
+    addr = folded(address, settings)
+    found = await store.run(accounts.address, addr)
+    if found is None or found.kind is not AddressKind.SOURCE:
+        raise NoSuchAddress(f"there is no group {addr}")
+    return found
+
+
+@command.command("add")
+@click.argument("address")
+@click.option("--members", default="", metavar="A,B", help="Who reads it, separated by commas.")
+@click.option("--post", type=policy_option, default="members", show_default=True, help="Who may send to it.")
+@click.option("--title", default="", help="What the group is called.")
+def add(address: str, members: str, post: str, title: str) -> None:
+    """Make a group.
+
+    Example: opostd group add team --members anna,bob --post members
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[str, int]:
+        from opostd.store import provision
+
+        addr = folded(address, settings)
+        accounts = [await account_of(store, settings, name) for name in names(members)]
+        owners = list(dict.fromkeys(account.owner for account in accounts))
+        await provision.ensure_system(store, settings.domains, now=now())
+        policy = PostPolicy[post.upper()]
+        await provision.add_group(store, addr, title=title, members=owners, post=policy, now=now())
+        return addr, len(owners)
+
+    addr, count = run_in_store(flow)
+    click.echo(f"{addr}   {count} members, {post.lower()} may post")
+
+
+@command.command("join")
+@click.argument("group")
+@click.argument("address")
+def join(group: str, address: str) -> None:
+    """Let somebody read a group, from now on.
+
+    Example: opostd group join team cara
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[str, str]:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        account = await account_of(store, settings, address)
+        await provision.join(store, source.addr, account.owner, now=now())
+        return account.login, source.addr
+
+    login, addr = run_in_store(flow)
+    click.echo(f"{login}   joined {addr} (from now)")
+
+
+@command.command("leave")
+@click.argument("group")
+@click.argument("address")
+def leave(group: str, address: str) -> None:
+    """Let somebody read a group no more; what was received stays.
+
+    Example: opostd group leave team cara
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[str, str]:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        account = await account_of(store, settings, address)
+        await provision.leave(store, source.addr, account.owner)
+        return account.login, source.addr
+
+    login, addr = run_in_store(flow)
+    click.echo(f"{login}   left {addr}")
+
+
+@command.command("members")
+@click.argument("group")
+@json_option
+def members(group: str, as_json: bool) -> None:
+    """Who reads a group.
+
+    Example: opostd group members team
+    """
+
+    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str]]:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        found = await store.run(provision.members, source.box)
+        return sorted((each.address, each.role.name.lower()) for each in found)
+
+    print_rows(("ADDRESS", "ROLE"), run_in_store(flow), as_json)
+
+
+@command.command("policy")
+@click.argument("group")
+@click.argument("post", type=policy_option)
+def policy(group: str, post: str) -> None:
+    """Say who may send to a group.
+
+    Example: opostd group policy team local
+    """
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        await provision.set_policy(store, source.addr, PostPolicy[post.upper()])
+        return source.addr
+
+    click.echo(f"{run_in_store(flow)}   {post.lower()} may post")
+
+
+@command.command("delete")
+@click.argument("group")
+@yes_option
+def delete(group: str, yes: bool) -> None:
+    """Remove a group; what its members have received stays theirs.
+
+    Example: opostd group delete team -y
+    """
+
+    async def look(store: "Store", settings: Settings) -> tuple[str, int]:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        return source.addr, len(await store.run(provision.members, source.box))
+
+    async def flow(store: "Store", settings: Settings) -> None:
+        from opostd.store import provision
+
+        await provision.delete_group(store, addr)
+
+    addr, count = run_in_store(look)
+    confirm(f"Delete {addr} with {count} members?", yes)
+    run_in_store(flow)
+    click.echo(f"{addr}   deleted")

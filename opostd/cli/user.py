@@ -1,0 +1,160 @@
+"""``opostd user``: the people who can log in."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from opostd.cli.common import (
+    confirm,
+    folded,
+    json_option,
+    now,
+    print_rows,
+    read_password,
+    run_in_store,
+    yes_option,
+)
+from opostd.config import Settings
+from opostd.model.errors import NoSuchAddress
+from opostd.model.records import Account, AccountState, AddressKind
+
+if TYPE_CHECKING:
+    from opostd.store.run import Store
+
+stdin_option = click.option("--password-stdin", is_flag=True, help="The password is the first line of the input.")
+generate_option = click.option("--generate", is_flag=True, help="Make a password and show it once.")
+
+
+@click.group("user")
+def command() -> None:
+    """People who can log in."""
+
+
+async def account_of(store: "Store", settings: Settings, address: str) -> Account:
+    """The account behind the address of a person.  Raises NoSuchAddress."""
+    from opostd.store import accounts
+
+    addr = folded(address, settings)
+    found = await store.run(accounts.address, addr)
+    account = await store.run(accounts.account, found.owner) if found and found.kind is AddressKind.USER else None
+    if account is None:
+        raise NoSuchAddress(f"there is no user {addr}")
+    return account
+
+
+@command.command("add")
+@click.argument("address")
+@stdin_option
+@generate_option
+@click.option("--name", default="", help="The person's name, as mail shows it.")
+@click.option("--admin", is_flag=True, help="May write to everyone.")
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Join this group too; may be repeated.")
+def add(address: str, password_stdin: bool, generate: bool, name: str, admin: bool, groups: tuple[str, ...]) -> None:
+    """Add somebody who can log in.
+
+    Example: opostd user add anna@example.org --generate --group team
+    """
+    password, made = read_password(password_stdin, generate)
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.auth import passwords
+        from opostd.store import provision
+
+        addr = folded(address, settings)
+        joined = [folded(group, settings) for group in groups]
+        await provision.ensure_system(store, settings.domains, now=now())
+        secret = await asyncio.to_thread(passwords.hash_password, password)
+        account = await provision.add_user(store, addr, secret=secret, name=name, admin=admin, now=now())
+        for group in joined:
+            await provision.join(store, group, account.owner, now=now())
+        return account.login
+
+    login = run_in_store(flow)
+    words = [login, *([f"password {password}"] if made else []), *(["administrator"] if admin else [])]
+    sources = ", ".join(f"{group} (from now)" for group in ("everyone", *groups))
+    click.echo("   ".join([*words, f"subscribed to {sources}"]))
+
+
+@command.command("password")
+@click.argument("address")
+@stdin_option
+@generate_option
+def password(address: str, password_stdin: bool, generate: bool) -> None:
+    """Give somebody a new password; the old one stops at once.
+
+    Example: opostd user password anna --generate
+    """
+    new, made = read_password(password_stdin, generate)
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.auth import passwords
+        from opostd.store import accounts
+
+        account = await account_of(store, settings, address)
+        secret = await asyncio.to_thread(passwords.hash_password, new)
+        await store.run(accounts.set_secret, account.owner, secret)
+        return account.login
+
+    login = run_in_store(flow)
+    click.echo(f"{login}   password {new}" if made else f"{login}   password changed")
+
+
+@command.command("disable")
+@click.argument("address")
+def disable(address: str) -> None:
+    """Let somebody log in no more, from now on; mail still arrives.
+
+    Example: opostd user disable anna
+    """
+    click.echo(f"{_set_state(address, AccountState.DISABLED)}   disabled")
+
+
+@command.command("enable")
+@click.argument("address")
+def enable(address: str) -> None:
+    """Let somebody who was disabled log in again.
+
+    Example: opostd user enable anna
+    """
+    click.echo(f"{_set_state(address, AccountState.ACTIVE)}   active")
+
+
+def _set_state(address: str, state: AccountState) -> str:
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import accounts
+
+        account = await account_of(store, settings, address)
+        await store.run(accounts.set_state, account.owner, state)
+        return account.login
+
+    return run_in_store(flow)
+
+
+@command.command("delete")
+@click.argument("address")
+@yes_option
+def delete(address: str, yes: bool) -> None:
+    """Remove somebody with all boxes; posts that others have stay theirs.
+
+    Example: opostd user delete anna -y
+    """
+
+    async def look(store: "Store", settings: Settings) -> tuple[Account, int]:
+        from opostd.store import boxes
+
+        account = await account_of(store, settings, address)
+        each = [
+            await store.run(boxes.status, account.owner, box.box) for box in await store.run(boxes.boxes, account.owner)
+        ]
+        return account, sum(status.messages for status in each)
+
+    async def flow(store: "Store", settings: Settings) -> None:
+        from opostd.store import provision
+
+        await provision.delete_user(store, account.login)
+
+    account, messages = run_in_store(look)
+    confirm(f"Delete {account.login} with {messages} messages?", yes)
+    run_in_store(flow)
+    click.echo(f"{account.login}   deleted with {messages} messages")
