@@ -1,0 +1,1 @@
+"""The SMTP room: submission, mail from other servers, and LMTP, over one subclass of aiosmtpd's session."""

@@ -1,0 +1,71 @@
+"""The EHLO table: which extension, which RFC, announced when, and which parameters come with it.
+
+What is announced is complete: a parameter is accepted if and only if its extension's row is announced here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+
+class DoorKind(Enum):
+    """Which of the three doors a session came in by."""
+
+    SUBMISSION = "submission"  # our users, who log in (RFC 6409)
+    MX = "smtp"  # other servers, never logged in
+    LMTP = "lmtp"  # a mail server in front of us (RFC 2033)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What decides on the announcement.  secure: under TLS; tls: it could be started; login: AUTH may be used now."""
+
+    kind: DoorKind
+    secure: bool
+    tls: bool
+    login: bool
+    max_message_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One row.  announce: the EHLO line, or empty where it is not announced; parameters: of MAIL and RCPT."""
+
+    keyword: str
+    rfc: str
+    announce: Callable[[Offer], str]
+    mail: frozenset[str] = frozenset()
+    rcpt: frozenset[str] = frozenset()
+
+
+def _always(keyword: str) -> Callable[[Offer], str]:
+    return lambda _: keyword
+
+
+EXTENSIONS: tuple[Extension, ...] = (
+    Extension("PIPELINING", "RFC 2920", _always("PIPELINING")),
+    Extension("SIZE", "RFC 1870", lambda offer: f"SIZE {offer.max_message_octets}", mail=frozenset({"SIZE"})),
+    Extension("8BITMIME", "RFC 6152", _always("8BITMIME"), mail=frozenset({"BODY"})),
+    Extension("SMTPUTF8", "RFC 6531", _always("SMTPUTF8"), mail=frozenset({"SMTPUTF8"})),
+    Extension("ENHANCEDSTATUSCODES", "RFC 2034", _always("ENHANCEDSTATUSCODES")),
+    Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),
+    # PLAIN and LOGIN only: both show the password, so both only under TLS (security.md 1.4), or on loopback.
+    Extension("AUTH", "RFC 4954", lambda offer: "AUTH PLAIN LOGIN" if offer.login else "", mail=frozenset({"AUTH"})),
+    # Their syntax is known (params.py); they are announced once the queue keeps the wishes.
+    Extension("DSN", "RFC 3461", _always(""), mail=frozenset({"RET", "ENVID"}), rcpt=frozenset({"NOTIFY", "ORCPT"})),
+)
+
+
+def _announced(offer: Offer) -> Iterator[tuple[Extension, str]]:
+    return ((row, line) for row in EXTENSIONS if (line := row.announce(offer)))
+
+
+def keywords(offer: Offer) -> tuple[str, ...]:
+    """The lines of the EHLO answer after the first."""
+    return tuple(line for _, line in _announced(offer))
+
+
+def parameters(offer: Offer) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameter names that MAIL and RCPT accept."""
+    rows = [row for row, _ in _announced(offer)]
+    return frozenset().union(*(row.mail for row in rows)), frozenset().union(*(row.rcpt for row in rows))

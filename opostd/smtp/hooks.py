@@ -1,0 +1,86 @@
+"""What the session asks of the rest of the server: aiosmtpd's hooks, a few lines each.
+
+The order of commands is ``transaction.py``'s, who may do what is ``policy.py``'s, the wire is ``server.py``'s.  Every
+hook may raise any error of ``model/errors.py``; the session answers it from ``faults.py``.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from opostd.config import Markdown
+from opostd.intake.intake import Intake, Trace
+from opostd.model.errors import NoSuchAddress, NotAllowed
+from opostd.model.ids import PostId, post_id_text
+from opostd.model.records import Target
+from opostd.smtp import policy
+from opostd.smtp import reply as say
+from opostd.smtp.extensions import DoorKind
+from opostd.smtp.path import Path
+from opostd.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from opostd.smtp.server import SmtpSession
+
+log = logging.getLogger("opostd.smtp")
+
+
+class Hooks:
+    """One for all sessions of a door.  aiosmtpd's session and envelope, the second and third argument, are unused."""
+
+    def __init__(self, kind: DoorKind, intake: Intake, markdown: Markdown) -> None:
+        self._kind = kind
+        self._intake = intake
+        self._markdown = markdown
+        self._domains = frozenset(domain.lower() for domain in intake.domains)
+
+    async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
+        """The refusal of a sender, or None."""
+        refusal = policy.check_sender(self._kind, path, self._domains)
+        if refusal is not None or server.account is None or path.is_null:
+            return refusal
+        return None if await self._is_own(server, path.address) else say.NOT_YOUR_ADDRESS
+
+    async def handle_RCPT(
+        self, server: "SmtpSession", session: Any, envelope: Any, path: Path
+    ) -> tuple[Target, ...] | Reply:
+        """The boxes a recipient leads to, or the refusal.  Raises NoSuchAddress, NotAllowed, Unavailable."""
+        refusal = policy.check_recipient(path, self._domains)
+        if refusal is not None:
+            return refusal
+        return await self._intake.route(path.address, server.account)
+
+    async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> PostId:
+        """The id of the post once it is committed."""
+        said = server.state
+        assert said.mail_from is not None
+        post = await self._intake.submit(
+            raw,
+            mail_from=said.mail_from.address,
+            targets=tuple(said.targets),
+            account=server.account,
+            markdown=self._markdown,
+            trace=Trace(
+                helo=said.hello,
+                peer=server.peer_host,
+                protocol=policy.protocol(self._kind, said, secure=server.secure, login=server.account is not None),
+                tls=server.secure,
+                login=server.account.login if server.account else "",
+            ),
+        )
+        log.info(
+            "accepted from=%s to=%s size=%d id=%s",
+            said.mail_from.address or "<>",
+            said.recipients[0].address + (f"+{len(said.recipients) - 1}" if len(said.recipients) > 1 else ""),
+            len(raw),
+            post_id_text(post),
+        )
+        return post
+
+    async def _is_own(self, server: "SmtpSession", address: str) -> bool:
+        """Whether the logged-in user may write this address as a sender; being an administrator does not help."""
+        assert server.account is not None
+        try:
+            targets = await self._intake.route(address, server.account)
+        except (NoSuchAddress, NotAllowed):
+            return False
+        return policy.owns(server.account.owner, targets)

@@ -1,0 +1,131 @@
+"""ESMTP parameters of MAIL and RCPT.
+
+Pure.  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 4954 5 (AUTH), RFC 6531 (SMTPUTF8), RFC 3461
+(RET, ENVID, NOTIFY, ORCPT).  What must stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep
+their case (ENVID, ORCPT), and nothing stands twice.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from opostd.model.errors import BadSyntax
+
+
+class Body(Enum):
+    """What the client says the message holds (RFC 6152)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+
+
+class UnknownParameter(BadSyntax):
+    """The parameter belongs to no extension that was announced: 555 (RFC 5321 4.1.1.11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailParams:
+    """Of MAIL.  size: octets as declared, None where not; auth: the xtext of AUTH=, None where absent; ret, envid: DSN."""
+
+    size: int | None = None
+    body: Body = Body.SEVEN_BIT
+    smtputf8: bool = False
+    auth: str | None = None
+    ret: str = ""
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RcptParams:
+    """Of RCPT.  notify: upper-case words; orcpt: ``type;xtext`` as written."""
+
+    notify: frozenset[str] = frozenset()
+    orcpt: str = ""
+
+
+NO_MAIL_PARAMS = MailParams()
+NO_RCPT_PARAMS = RcptParams()
+
+_PARAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?\Z")  # an esmtp-value has no "=", no control, no space
+_SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 3
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")  # RFC 3461 4
+_ORCPT = re.compile(r"[A-Za-z0-9-]+;(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
+_NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+MAX_ENVID = 100  # RFC 3461 4.4
+MAX_ORCPT = 500  # RFC 3461 4.2
+
+
+def _split(text: str, allowed: frozenset[str]) -> dict[str, str | None]:
+    """Names in upper case with their values.  Raises BadSyntax, UnknownParameter."""
+    found: dict[str, str | None] = {}
+    for word in text.split(" "):
+        if not word:
+            continue  # two spaces, or one at the end: many clients do that
+        match = _PARAM.match(word)
+        if match is None:
+            raise BadSyntax(text.find(word), "keyword or keyword=value")
+        name = match[1].upper()
+        if name not in allowed:
+            raise UnknownParameter(text.find(word), "a parameter of an announced extension")
+        if name in found:
+            raise BadSyntax(text.find(word), "each parameter once")
+        found[name] = match[2]
+    return found
+
+
+def _value(name: str, value: str | None, good: Callable[[str], bool]) -> str:
+    if value is None or not good(value):
+        raise BadSyntax(0, f"a value of {name}")
+    return value
+
+
+def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
+    """text: what follows the path of MAIL; allowed: names whose extension is announced.
+
+    Raises BadSyntax (501), UnknownParameter (555).
+    """
+    if not text:
+        return NO_MAIL_PARAMS
+    size: int | None = None
+    body, smtputf8, auth, ret, envid = Body.SEVEN_BIT, False, None, "", ""
+    for name, value in _split(text, allowed).items():
+        if name == "SIZE":
+            size = int(_value(name, value, lambda v: _SIZE.match(v) is not None))
+        elif name == "BODY":
+            body = Body(_value(name, value and value.upper(), lambda v: v in {"7BIT", "8BITMIME"}))
+        elif name == "SMTPUTF8":
+            if value is not None:
+                raise BadSyntax(0, "SMTPUTF8 without a value")  # RFC 6531 3.4
+            smtputf8 = True
+        elif name == "AUTH":
+            auth = _value(name, value, lambda v: v == "<>" or _XTEXT.match(v) is not None)
+        elif name == "RET":
+            ret = _value(name, value and value.upper(), lambda v: v in {"FULL", "HDRS"})
+        elif name == "ENVID":
+            envid = _value(name, value, lambda v: len(v) <= MAX_ENVID and _XTEXT.match(v) is not None)
+        else:
+            raise UnknownParameter(0, "a parameter of MAIL")
+    return MailParams(size, body, smtputf8, auth, ret, envid)
+
+
+def rcpt_params(text: str, allowed: frozenset[str]) -> RcptParams:
+    """text: what follows the path of RCPT; allowed: names whose extension is announced.
+
+    Raises BadSyntax (501), UnknownParameter (555).
+    """
+    if not text:
+        return NO_RCPT_PARAMS
+    notify: frozenset[str] = frozenset()
+    orcpt = ""
+    for name, value in _split(text, allowed).items():
+        if name == "NOTIFY":
+            words = _value(name, value and value.upper(), bool).split(",")
+            notify = frozenset(words)
+            if len(notify) != len(words) or not (notify == {"NEVER"} or notify <= _NOTIFY):
+                raise BadSyntax(0, "NEVER, or a list of SUCCESS, FAILURE, DELAY")
+        elif name == "ORCPT":
+            orcpt = _value(name, value, lambda v: len(v) <= MAX_ORCPT and _ORCPT.match(v) is not None)
+        else:
+            raise UnknownParameter(0, "a parameter of RCPT")
+    return RcptParams(notify, orcpt)
