@@ -65,6 +65,8 @@ class TlsSettings:
 class AuthSettings:
     plaintext_on_loopback: bool = False
     cache_s: float = 60.0
+    free_failures: int = 3
+    max_delay_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

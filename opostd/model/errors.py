@@ -58,8 +58,20 @@ class BadMessage(Refused):
     """A message that cannot be kept as it is: NUL, bare CR or LF, an impossible header."""
 
 
+class BadHeader(BadMessage):
+    """A header of too many lines."""
+
+
+class MailLoop(BadMessage):
+    """A message that has passed so many servers that it must be going in a circle (RFC 5321 6.3)."""
+
+
 class LoginFailed(Refused):
     """Wrong name or wrong password, or a disabled account: never told apart."""
+
+
+class BadPassword(Refused):
+    """The text cannot be a password: empty, too long, or with control characters in it."""
 
 
 class LimitReached(Refused):
