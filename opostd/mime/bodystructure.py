@@ -1,0 +1,116 @@
+"""BODY and BODYSTRUCTURE: the part tree in IMAP's words (RFC 9051 7.5.2, RFC 3501 7.4.2).
+
+Types, encodings and parameters stand in the spelling of the message; parameters are not decoded (RFC 2231 and
+RFC 2047 forms are the client's to read).  Parts are put together from the last to the first, so that the children
+are ready when their parent is; no recursion by depth.
+"""
+
+from opostd.mime.envelope import envelope
+from opostd.mime.headers import disposition, fields, media, token, unfold
+from opostd.mime.octets import nstring, pairs
+from opostd.mime.scan import Kind, Part, Tree
+
+_US_ASCII = b'("charset" "us-ascii")'  # RFC 2045 5.2: what a part is that does not say
+_MAX_LANGUAGES = 100
+
+
+def body(raw: bytes, tree: Tree) -> bytes:
+    """BODY's octets: the structure without extension data."""
+    return structures(raw, tree)[0]
+
+
+def bodystructure(raw: bytes, tree: Tree) -> bytes:
+    """BODYSTRUCTURE's octets: with MD5, disposition, language and location."""
+    return structures(raw, tree)[1]
+
+
+def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE, made in one go."""
+    looks = tree.looks()
+    ready: list[tuple[bytes, bytes]] = [(b"", b"")] * len(tree.parts)
+    for index in range(len(tree.parts) - 1, -1, -1):
+        part = tree.parts[index]
+        said = _Said(raw[part.start : looks[index]])
+        if part.kind is Kind.MULTIPART:
+            children = [ready[child] for child in tree.children(index)]
+            subtype, params = said.type(part.kind)[1:]
+            basic = b"".join([child[0] for child in children]) + b" " + subtype
+            full = b"".join([child[1] for child in children]) + b" " + subtype + b" " + params
+        else:
+            lines = b""
+            if part.kind is Kind.MESSAGE:
+                inner = tree.parts[index + 1]
+                shown = envelope(raw[inner.start : looks[index + 1]])
+                count = raw.count(b"\n", part.body, part.end)
+                basic, full = (
+                    _leaf(said, part, b" %b %b %d" % (shown, ready[index + 1][form], count)) for form in (0, 1)
+                )
+            else:
+                if said.is_text(part.kind):
+                    lines = b" %d" % raw.count(b"\n", part.body, part.end)
+                basic = full = _leaf(said, part, lines)
+            full += b" " + nstring(said.texts.get(b"content-md5"))
+        ready[index] = (b"(" + basic + b")", b"(" + full + said.extension() + b")")
+        for child in tree.children(index):
+            ready[child] = (b"", b"")  # copied upwards: kept once
+    return ready[0]
+
+
+def _leaf(said: "_Said", part: Part, more: bytes) -> bytes:
+    type_, subtype, params = said.type(part.kind)
+    return b"%b %b %b %b %b %b %d%b" % (
+        type_,
+        subtype,
+        params,
+        nstring(said.texts.get(b"content-id")),
+        nstring(said.texts.get(b"content-description")),
+        nstring(token(said.texts.get(b"content-transfer-encoding", b"")) or b"7bit"),
+        part.end - part.body,
+        more,
+    )
+
+
+class _Said:
+    """The Content fields of one part's header; of each the first counts."""
+
+    def __init__(self, header: bytes) -> None:
+        self.texts: dict[bytes, bytes] = {}
+        for name, value in fields(header):
+            key = name.lower()
+            if key.startswith(b"content-"):
+                self.texts.setdefault(key, unfold(value))
+        self._media = media(self.texts.get(b"content-type", b""))
+
+    def is_text(self, kind: Kind) -> bool:
+        """Whether a leaf is shown with a number of lines."""
+        return kind is Kind.LEAF and (self._media is None or self._media.type.lower() in (b"text", b"multipart"))
+
+    def type(self, kind: Kind) -> tuple[bytes, bytes, bytes]:
+        """Type, subtype and parameter list as octets."""
+        said = self._media
+        if kind is Kind.OPAQUE:
+            return b'"application"', b'"octet-stream"', b"NIL"
+        if said is None and kind is Kind.MESSAGE:  # in a digest (RFC 2046 5.1.5)
+            return b'"message"', b'"rfc822"', b"NIL"
+        if said is None or (kind is Kind.LEAF and said.type.lower() == b"multipart"):
+            return b'"text"', b'"plain"', _US_ASCII  # a multipart without a boundary is none either
+        params = said.params
+        if kind is Kind.LEAF and said.type.lower() == b"text" and said.param(b"charset") is None:
+            params = (*params, (b"charset", b"us-ascii"))
+        return nstring(said.type), nstring(said.subtype), pairs(params)
+
+    def extension(self) -> bytes:
+        """Disposition, language, location, with a space before each."""
+        shown = b"NIL"
+        said = disposition(self.texts.get(b"content-disposition", b""))
+        if said is not None:
+            shown = b"(%b %b)" % (nstring(said.type), pairs(said.params))
+        return b" %b %b %b" % (shown, self._language(), nstring(self.texts.get(b"content-location")))
+
+    def _language(self) -> bytes:
+        """NIL, a string, or a list of them (RFC 3282)."""
+        words = self.texts.get(b"content-language", b"").split(b",", _MAX_LANGUAGES)[:_MAX_LANGUAGES]
+        tags = [tag for tag in map(token, words) if tag]
+        if not tags:
+            return b"NIL"
+        return nstring(tags[0]) if len(tags) == 1 else b"(" + b" ".join(map(nstring, tags)) + b")"

@@ -1,0 +1,234 @@
+"""Header blocks: fields, unfolding, encoded words, parameters.
+
+RFC 5322 2.2 (fields, folding), RFC 2047 (encoded words), RFC 2045 5.1 (Content-Type), RFC 2231 (parameters).
+Any octets are answered; every pattern here consumes what it has looked at, so that the time is linear.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from opostd.mime.charsets import clean_line, decode, guess
+
+# A name, white space before the colon (RFC 5322 4.5.8), the value with its folded lines.  A line that is no field
+# is passed over, with its folded lines.
+_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FOLD = re.compile(rb"\r*\n(?=[ \t])")
+_STRAY = re.compile(rb"[\r\n\x00]+")
+
+_WORD = re.compile(rb"=\?([^?\s*]{1,60}+)(?:\*[^?\s]{0,40}+)?\?([bBqQ])\?([^?\n]*+)\?=")
+_ONLY_SPACE = re.compile(rb"[ \t\r\n]*+\Z")
+_Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+
+_QUOTED = rb'"(?:[^"\\]++|\\.)*+"?'
+_MEDIA = re.compile(rb"\s*+([^\s/;()\"]++)\s*+/\s*+([^\s/;()\"]++)")
+_PARAMETER = re.compile(rb";\s*+([^\s=;\"]++)\s*+=\s*+(" + _QUOTED + rb'|[^;"]*+)', re.DOTALL)
+_VALUE = re.compile(rb"\s*+([^\s;()\"]++)")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_PIECE = re.compile(rb'(?:[^";\\]++|\\.|' + _QUOTED + rb"|\\)*+", re.DOTALL)
+_SECTION = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z", re.DOTALL)
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+MAX_PARAMETERS = 100  # of one field: more is no mail program's
+MAX_COMMENT = 1000  # octets of a comment that is looked for
+
+
+class Media(NamedTuple):
+    """A Content-Type or Content-Disposition as written.
+
+    type, subtype: in the message's spelling; subtype is b"" for a disposition.  params: names and values as
+    written, quotes undone, RFC 2231 forms not joined.
+    """
+
+    type: bytes
+    subtype: bytes
+    params: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def key(self) -> bytes:
+        """``type/subtype`` in lower case, to compare with."""
+        return self.type.lower() + b"/" + self.subtype.lower()
+
+    def param(self, name: bytes) -> bytes | None:
+        """The first parameter of that lower-case name, as written, or None."""
+        for each, value in self.params:
+            if each.lower() == name:
+                return value
+        return None
+
+
+def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name as written and raw value (folds inside, line end stripped) of each field, in order."""
+    for match in _FIELD.finditer(block):
+        yield match[1], match[2]
+
+
+def unfold(value: bytes) -> bytes:
+    """A raw value in one line, white space at both ends stripped: the line ends of folds go, their white space stays.
+
+    A bare CR, LF or NUL inside becomes a space.
+    """
+    if b"\n" in value:
+        value = _FOLD.sub(b"", value)
+    value = value.strip(b" \t\r\n")
+    return _STRAY.sub(b" ", value) if b"\r" in value or b"\n" in value or b"\0" in value else value
+
+
+def decode_words(value: bytes) -> str:
+    """Text of an unfolded value: encoded words decoded, white space between two of them dropped (RFC 2047 6.2).
+
+    Octets over 127 outside of words are UTF-8 where valid, else latin-1.  One line, without controls.
+    """
+    if b"=?" not in value:
+        return clean_line(value.decode("ascii") if value.isascii() else guess(value))
+    out: list[str] = []
+    run = b""  # words of one charset, adjacent: a character may be cut between two, against RFC 2047 5
+    run_charset = ""
+    at = 0
+    for match in _WORD.finditer(value):
+        between = value[at : match.start()]
+        charset = match[1].decode("latin-1")
+        octets = _word_octets(match[2], match[3])
+        at = match.end()
+        if run_charset and _ONLY_SPACE.match(between):
+            if charset.lower() == run_charset.lower() and "2022" not in charset:  # ISO-2022 has a state in each word
+                run += octets
+                continue
+            between = b""
+        out.append(decode(run, run_charset))
+        out.append(guess(between))
+        run, run_charset = octets, charset
+    out.append(decode(run, run_charset))
+    out.append(guess(value[at:]))
+    return clean_line("".join(out))
+
+
+def _word_octets(encoding: bytes, text: bytes) -> bytes:
+    if encoding in b"qQ":
+        return _Q_OCTET.sub(_from_hex, text.replace(b"_", b" "))
+    return base64_octets(text)
+
+
+def _from_hex(match: re.Match[bytes]) -> bytes:
+    return bytes((int(match[1], 16),))
+
+
+def base64_octets(text: bytes) -> bytes:
+    """What of the text is base64, decoded: foreign octets are passed over, a cut end is dropped (RFC 2045 6.8)."""
+    text = text.translate(None, _NOT_BASE64)
+    left = len(text) % 4
+    if left == 1:
+        text = text[:-1]
+    elif left:
+        text += b"=" * (4 - left)
+    return binascii.a2b_base64(text)
+
+
+def media(value: bytes) -> Media | None:
+    """A Content-Type's raw value, or None where it has no ``type/subtype`` (RFC 2045 5.2: then it is text/plain)."""
+    value = _without_comments(unfold(value))
+    match = _MEDIA.match(value)
+    return Media(match[1], match[2], _params(value, match.end())) if match else None
+
+
+def disposition(value: bytes) -> Media | None:
+    """A Content-Disposition's raw value (RFC 2183), or None where it has no type."""
+    value = _without_comments(unfold(value))
+    match = _VALUE.match(value)
+    return Media(match[1], b"", _params(value, match.end())) if match else None
+
+
+def token(value: bytes) -> bytes:
+    """The one word of a Content-Transfer-Encoding and its like: no comment, no parameter; b"" where there is none."""
+    match = _VALUE.match(_without_comments(unfold(value)))
+    return match[1] if match else b""
+
+
+def _params(value: bytes, at: int) -> tuple[tuple[bytes, bytes], ...]:
+    found: list[tuple[bytes, bytes]] = []
+    for match in _PARAMETER.finditer(value, at):
+        text = match[2]
+        if text.startswith(b'"'):
+            text = _ESCAPED.sub(rb"\1", text[1:-1] if len(text) > 1 and text.endswith(b'"') else text[1:])
+        else:
+            text = text.strip()  # to the semicolon: unquoted file names with spaces are common
+        found.append((match[1], text))
+        if len(found) == MAX_PARAMETERS:
+            break
+    return tuple(found)
+
+
+def _without_comments(value: bytes) -> bytes:
+    """The value without comments at its start and, after white space, at its end or before a semicolon.
+
+    Others stay: ``name=minutes(1).pdf`` is no RFC's, and is sent.
+    """
+    if b"(" not in value:
+        return value
+    pieces = [_cut_comments(piece) for piece in _split(value)]
+    first = pieces[0].lstrip()
+    while first.startswith(b"(") and (end := first.find(b")")) >= 0:
+        first = first[end + 1 :].lstrip()
+    pieces[0] = first
+    return b";".join(pieces)
+
+
+def _cut_comments(piece: bytes) -> bytes:
+    piece = piece.rstrip()
+    while piece.endswith(b")"):
+        depth = 0
+        for at in range(len(piece) - 1, max(-1, len(piece) - MAX_COMMENT), -1):
+            depth += (piece[at] == 0x29) - (piece[at] == 0x28)
+            if not depth:
+                break
+        if depth or at == 0 or piece[at - 1] not in b" \t":
+            break
+        piece = piece[:at].rstrip()
+    return piece
+
+
+def _split(value: bytes) -> list[bytes]:
+    """Cut at semicolons outside of quotes."""
+    pieces: list[bytes] = []
+    at = 0
+    while True:
+        match = _PIECE.match(value, at)
+        end = match.end() if match else at
+        pieces.append(value[at:end])
+        if end >= len(value):
+            return pieces
+        at = end + 1
+
+
+def parameters(of: Media) -> dict[str, str]:
+    """Parameters decoded, by lower-case name: RFC 2231 sections joined, charsets and encoded words undone.
+
+    The extended form wins over the plain one of the same name (RFC 6266 4.3 asks the same of HTTP).
+    """
+    plain: dict[str, str] = {}
+    parts: dict[str, dict[int, tuple[bool, bytes]]] = {}
+    for name, value in of.params:
+        match = _SECTION.match(name.decode("latin-1").lower())
+        if match is None:
+            continue
+        base, number, extended = match[1], match[2], match[3]
+        if number is None and extended is None:
+            plain.setdefault(base, decode_words(value))
+        else:
+            parts.setdefault(base, {}).setdefault(int(number or 0), (extended is not None, value))
+    for base, sections in parts.items():
+        if 0 not in sections:
+            continue
+        octets, charset = b"", ""
+        for number in range(len(sections)):
+            if number not in sections:
+                break
+            extended_, value = sections[number]
+            if extended_ and number == 0 and value.count(b"'") >= 2:
+                told, _, value = value.split(b"'", 2)
+                charset = told.decode("latin-1")
+            octets += _PERCENT.sub(_from_hex, value) if extended_ else value
+        plain[base] = clean_line(decode(octets, charset))
+    return plain

@@ -1,0 +1,100 @@
+"""The text of a message: what SEARCH BODY and TEXT look in, and its preview (RFC 8970).
+
+All text parts count, those inside of forwarded messages too, with the subjects of these.  Octets read and text kept
+are bounded, so that a message of 25 MiB of text costs no more than one of 2.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from opostd.mime.charsets import clean_lines, decode
+from opostd.mime.headers import Media, decode_words, disposition, fields, media, token, unfold
+from opostd.mime.html import text_of_html
+from opostd.mime.scan import Kind, Part, Tree
+from opostd.mime.section import decoded
+
+MAX_CHARACTERS = 1024 * 1024  # of the search text of a message; a novel has half of it
+MAX_OCTETS = 2 * 1024 * 1024  # of the text parts of a message that are decoded: with base64 or tags, twice the text
+MAX_PREVIEW = 200  # characters: RFC 8970 3.1 asks for 200 at most
+_PREVIEW_OCTETS = 16 * 1024  # of a part that are looked at for a preview: enough for 200 characters below a style sheet
+
+
+class _TextPart(NamedTuple):
+    part: Part
+    said: Media | None
+    encoding: bytes
+    attached: bool
+
+    def text(self, raw: bytes, octets: int) -> str:
+        """The text of at most that many octets of the body."""
+        body = raw[self.part.body : min(self.part.end, self.part.body + octets)]
+        plain = decoded(body, self.encoding)
+        charset = (self.said.param(b"charset") if self.said is not None else None) or b""
+        text = decode(body if plain is None else plain, charset.decode("latin-1"))
+        if self.is_html:
+            text = text_of_html(text)
+        return clean_lines(text)
+
+    @property
+    def is_html(self) -> bool:
+        return self.said is not None and self.said.subtype.lower() in (b"html", b"xhtml")
+
+
+def search_text(raw: bytes, tree: Tree) -> str:
+    """All text of a message, case folded, parts separated by an empty line; at most MAX_CHARACTERS.
+
+    Without the message's own header, which is searched as it is kept.
+    """
+    pieces: list[str] = []
+    characters, octets = 0, MAX_OCTETS
+    for found in _texts(raw, tree):
+        if isinstance(found, str):
+            piece = found
+        else:
+            piece = found.text(raw, octets)
+            octets -= min(octets, found.part.end - found.part.body)
+        piece = piece.strip().casefold()[: MAX_CHARACTERS - characters]
+        if piece:
+            pieces.append(piece)
+            characters += len(piece) + 2
+        if octets <= 0 or characters >= MAX_CHARACTERS:
+            break
+    return "\n\n".join(pieces)
+
+
+def preview(raw: bytes, tree: Tree) -> str:
+    """The first MAX_PREVIEW characters of the first text that is no attachment, plain rather than HTML; or ""."""
+    of_html = ""
+    for found in _texts(raw, tree):
+        if isinstance(found, str) or found.attached or (found.is_html and of_html):
+            continue
+        text = " ".join(found.text(raw, _PREVIEW_OCTETS).split())[:MAX_PREVIEW].strip()
+        if text and not found.is_html:
+            return text
+        of_html = of_html or text
+    return of_html
+
+
+def _texts(raw: bytes, tree: Tree) -> Iterator[_TextPart | str]:
+    """Text parts in order, and the subjects of messages inside."""
+    looks = tree.looks()
+    inside = False  # the part before is a message/rfc822: this is the message in it
+    for part, look in zip(tree.parts, looks, strict=True):
+        said: Media | None = None
+        encoding, attached, subject = b"", False, b""
+        for name, value in fields(raw[part.start : look]):
+            match name.lower():
+                case b"content-type":
+                    said = said or media(value)
+                case b"content-transfer-encoding":
+                    encoding = encoding or token(value)
+                case b"content-disposition":
+                    how = disposition(value)
+                    attached = attached or (how is not None and how.type.lower() == b"attachment")
+                case b"subject" if inside:
+                    subject = subject or unfold(value)
+        if subject:
+            yield decode_words(subject)
+        inside = part.kind is Kind.MESSAGE
+        if part.kind is Kind.LEAF and (said is None or said.type.lower() in (b"text", b"multipart")):
+            yield _TextPart(part, said, encoding, attached)
