@@ -17,8 +17,7 @@ MAX_OCTETS = 1024  # security.md 1.4: a longer one is a load, not a password
 
 _HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4, hash_len=32, salt_len=16, type=Type.ID)
 
-DUMMY_SECRET = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  #
-noqa: S105
+DUMMY_SECRET = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105
 """What an unknown name is checked against: no password has it, and saying so takes as long as for a real one."""
 
 

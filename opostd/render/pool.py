@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 START_S = 20.0  # to load the libraries: 0.3 s on an idle machine, and no text's fault on a busy one
 IDLE_S = 60.0  # a worker costs 30 MB
+REST_S = 5.0  # after a start that failed: no storm of processes when there is no memory for one
 QUEUE_TIMES = 5  # time limits a text may wait for a worker: bombs of one author must not hold up the mail of all others
 
 # The parent's own way to the package, whatever set it; -I and -S keep site, user site and environment out, and save
@@ -140,6 +141,7 @@ class RenderPool:
         self._threads: set[threading.Thread] = set()
         self._workers: set[_Worker] = set()
         self._idle = 0
+        self._no_start_before = 0.0  # of time.monotonic()
         self._closed = False
 
     async def render(self, source: str) -> str:
@@ -230,37 +232,39 @@ class RenderPool:
         """
         octets = source.encode(errors="replace")
         for _ in range(2):
+            worker = worker or self._start()
+            if worker is None:
+                break
             try:
-                worker = worker or self._start()
-                if worker is None:
-                    break
                 return worker.render(octets), worker
             except TimeoutError:
                 log.warning("not rendered: %d octets took over %s s", len(octets), self._settings.timeout_s)
                 self._end(worker)
-                return None, None
+                break
             except (_Died, OSError, ValueError) as error:  # ValueError: an answer that is no UTF-8
-                status = self._end(worker)
+                log.warning("a render worker ended: status %s, %r", self._end(worker), error)
                 worker = None
-                log.warning("a render worker ended: status %s, %r", status, error)
         return None, None
 
     def _start(self) -> _Worker | None:
-        """A worker that is ready; None when the pool is closed.  Raises OSError or _Died, and leaves nothing behind."""
+        """A worker that is ready; None when the pool is closed, or none can be had now."""
         with self._changed:
-            if self._closed:
+            if self._closed or time.monotonic() < self._no_start_before:
                 return None
-        worker = _Worker(self._settings)
-        with self._changed:
-            self._workers.add(worker)
-            if self._closed:
-                worker.kill()
+        worker = None
         try:
+            worker = _Worker(self._settings)
+            with self._changed:
+                self._workers.add(worker)
+                if self._closed:
+                    worker.kill()
             worker.wait_ready()
-        except BaseException as error:
+        except (_Died, OSError) as error:  # TimeoutError is an OSError
             status = self._end(worker)
-            log.error("a render worker did not start: status %s, %r", status, error)
-            raise _Died from error
+            if not self._closed:
+                self._no_start_before = time.monotonic() + REST_S
+                log.error("a render worker did not start: status %s, %r", status, error)
+            return None
         return worker
 
     def _end(self, worker: _Worker | None) -> int | None:

@@ -19,8 +19,8 @@ from opostd.render.css import clean_style
 
 TAGS = frozenset(
     "a abbr address b bdi bdo blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption "
-    "figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp section small span strong sub
-    summary sup " "table tbody td tfoot th thead time tr u ul var wbr".split()
+    "figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp section small span strong sub "
+    "summary sup table tbody td tfoot th thead time tr u ul var wbr".split()
 )
 GONE_WITH_CONTENT = frozenset({"script", "style"})
 PROTOCOLS = frozenset({"http", "https", "mailto", "cid"})
