@@ -27,6 +27,7 @@ def bodystructure(raw: bytes, tree: Tree) -> bytes:
 def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
     """BODY and BODYSTRUCTURE, made in one go."""
     looks = tree.looks()
+    lines_before = _lines_before(raw, tree)
     ready: list[tuple[bytes, bytes]] = [(b"", b"")] * len(tree.parts)
     for index in range(len(tree.parts) - 1, -1, -1):
         part = tree.parts[index]
@@ -41,19 +42,30 @@ def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
             if part.kind is Kind.MESSAGE:
                 inner = tree.parts[index + 1]
                 shown = envelope(raw[inner.start : looks[index + 1]])
-                count = raw.count(b"\n", part.body, part.end)
+                count = lines_before[part.end] - lines_before[part.body]
                 basic, full = (
                     _leaf(said, part, b" %b %b %d" % (shown, ready[index + 1][form], count)) for form in (0, 1)
                 )
             else:
                 if said.is_text(part.kind):
-                    lines = b" %d" % raw.count(b"\n", part.body, part.end)
+                    lines = b" %d" % (lines_before[part.end] - lines_before[part.body])
                 basic = full = _leaf(said, part, lines)
             full += b" " + nstring(said.texts.get(b"content-md5"))
         ready[index] = (b"(" + basic + b")", b"(" + full + said.extension() + b")")
         for child in tree.children(index):
             ready[child] = (b"", b"")  # copied upwards: kept once
     return ready[0]
+
+
+def _lines_before(raw: bytes, tree: Tree) -> dict[int, int]:
+    """For each border of a body, the number of line ends before it; each octet is counted once, however deep it is."""
+    before: dict[int, int] = {}
+    count = last = 0
+    for at in sorted({at for part in tree.parts for at in (part.body, part.end)}):
+        count += raw.count(b"\n", last, at)
+        before[at] = count
+        last = at
+    return before
 
 
 def _leaf(said: "_Said", part: Part, more: bytes) -> bytes:

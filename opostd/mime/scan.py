@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from opostd.mime.headers import Media, fields, media, parameters
@@ -22,7 +23,11 @@ MAX_PARTS = 1000  # of one message, all levels together
 MAX_HEADER_OCTETS = 256 * 1024  # of one part's header that are looked at; intake refuses a message with a larger one
 MAX_HEADERS_OCTETS = 512 * 1024  # of all headers together: what they say is kept for each post, beside its octets
 
+MAX_BOUNDARY_OCTETS = 1000  # RFC 2046 5.1.1 allows 70
+
 _VERSION = 1
+_WINDOW = 4096  # octets: longer than a delimiter line, and short, for it is looked at once for each part
+_DASHES = re.compile(rb"^--[^\n]*+", re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -91,7 +96,7 @@ def boundary_of(said: Media) -> bytes:
     plain = said.param(b"boundary")
     if plain is None:
         plain = parameters(said).get("boundary", "").encode("latin-1", "replace")
-    return plain.rstrip()
+    return plain.rstrip() if len(plain) <= MAX_BOUNDARY_OCTETS else b""
 
 
 def scan(raw: bytes) -> Tree:
@@ -107,92 +112,111 @@ class _Open(NamedTuple):
     digest: bool
 
 
+class _Delimiter(NamedTuple):
+    """A delimiter line.  level: the place of its multipart among the open parts; start, stop: of the line."""
+
+    level: int
+    closing: bool
+    start: int
+    stop: int
+
+
 class _Scanner:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._rows: list[list[int]] = []  # kind, below, start, body, end
         self._open: list[_Open] = []
-        self._levels: dict[bytes, list[int]] = {}  # delimiter -> places in _open, the innermost last
+        # Both delimiter lines of each open multipart -> its place in _open, and whether it closes; the innermost last.
+        self._known: dict[bytes, list[tuple[int, bool]]] = {}
+        self._levels: list[bytes] = []  # the delimiters of open multiparts
         self._headers_left = MAX_HEADERS_OCTETS
         self._empty_line = (-1, -1)  # start and end of the last one found, so that no octet is searched twice
 
     def tree(self) -> Tree:
         raw = self._raw
         at = self._begin(0)
-        if self._levels:  # else no octet of the body need be looked at
-            at = self._next_dashes(at)
-        while at >= 0 and self._levels:
-            stop = raw.find(b"\n", at)
-            stop = len(raw) if stop < 0 else stop + 1
-            line = raw[at:stop].rstrip()
-            closing = False
-            level = self._level(line)
-            if level is None and line.endswith(b"--"):
-                level = self._level(line[:-2])
-                closing = True
-            if level is None:
-                at = self._next_dashes(stop)
-                continue
-            self._end_above(level, at)
-            if closing:
-                self._close_multipart(level)
-                at = self._next_dashes(stop)
+        while (line := self._next_delimiter(at, len(raw))) is not None:
+            self._end_above(line.level, line.start)
+            at = line.stop
+            if line.closing:  # what follows, up to a delimiter further out, is the epilogue
+                self._forget(self._open[line.level].delimiter, line.level)
             elif len(self._rows) >= MAX_PARTS - 2:
-                self._rest(stop)
+                self._rest(at)
                 break
             else:
-                at = self._next_dashes(self._begin(stop))
+                at = self._begin(at)
         self._end_open(0, len(raw))
         return Tree(tuple(Part(Kind(kind), below, start, body, end) for kind, below, start, body, end in self._rows))
 
-    def _level(self, delimiter: bytes) -> int | None:
-        levels = self._levels.get(delimiter)
-        return levels[-1] if levels else None
+    def _next_delimiter(self, at: int, stop: int) -> _Delimiter | None:
+        """The first delimiter line of an open multipart from the line start ``at`` on, before ``stop``.
 
-    def _next_dashes(self, at: int, stop: int | None = None) -> int:
+        Lines that begin with dashes are compared a window at a time: a message may consist of nothing else.
+        """
+        raw, known = self._raw, self._known.keys()
+        while known and (at := self._next_dashes(at, stop)) >= 0:
+            end = stop
+            if stop - at > _WINDOW:
+                end = raw.rfind(b"\n", at, at + _WINDOW) + 1
+                if not end:  # a line of that length is no delimiter
+                    at = raw.find(b"\n", at, stop) + 1
+                    if not at:
+                        return None
+                    continue
+            window = raw[at:end]
+            if any(delimiter in window for delimiter in self._levels):
+                lines = [*map(bytes.rstrip, _DASHES.findall(window))]
+                if not known.isdisjoint(lines):
+                    place = next(place for place, line in enumerate(lines) if line in known)
+                    level, closing = self._known[lines[place]][-1]
+                    match = next(islice(_DASHES.finditer(window), place, None))
+                    after = window.find(b"\n", match.end()) + 1
+                    return _Delimiter(level, closing, at + match.start(), at + after if after else end)
+            at = end
+        return None
+
+    def _next_dashes(self, at: int, stop: int) -> int:
         """The start of the next line, from the line start ``at`` on, that begins with two dashes, or -1."""
-        if self._raw.startswith(b"--", at):
+        if self._raw.startswith(b"--", at, stop):
             return at
         found = self._raw.find(b"\n--", max(0, at - 1), stop)
         return found + 1 if found >= 0 else -1
 
     def _begin(self, start: int) -> int:
-        """Opens the part whose header begins there, and the messages inside of it; where its body begins.
+        """Opens the part whose header begins there, and the messages inside of it; where the last one's body begins.
 
-        A delimiter line inside the header ends it: then the place of that line comes out.
+        A delimiter line inside a header ends it: then the place of that line comes out.
         """
         digest = bool(self._open) and self._open[-1].digest
         while True:
             body, cut = self._header_end(start)
             look = min(body - start, MAX_HEADER_OCTETS, self._headers_left)
             self._headers_left -= look
-            said = content_type(self._raw[start : start + look])
-            key = said.key if said is not None else b"message/rfc822" if digest else b"text/plain"
-            kind, delimiter = Kind.LEAF, b""
-            if said is not None and key.startswith(b"multipart/"):
-                boundary = boundary_of(said)
-                if boundary:
-                    kind, delimiter = Kind.MULTIPART, b"--" + boundary
-            elif key in (b"message/rfc822", b"message/global"):
-                kind = Kind.MESSAGE
-            if kind is not Kind.LEAF and (
-                len(self._open) >= MAX_DEPTH or (kind is Kind.MESSAGE and len(self._rows) >= MAX_PARTS - 3)
-            ):
-                kind = Kind.OPAQUE
-            index = len(self._rows)
+            kind, delimiter, digest = self._kind(content_type(self._raw[start : start + look]), digest)
+            row = len(self._rows)
             self._rows.append([kind, 0, start, body, body])
             if kind is Kind.MULTIPART:
-                self._levels.setdefault(delimiter, []).append(len(self._open))
-                self._open.append(_Open(index, delimiter, key == b"multipart/digest"))
-                return body
-            self._open.append(_Open(index, b"", False))
+                self._know(delimiter, len(self._open))
+            self._open.append(_Open(row, delimiter, digest))
             if kind is not Kind.MESSAGE:
                 return body
-            if cut:
+            if cut:  # the message inside has no octets
                 self._rows.append([Kind.LEAF, 0, body, body, body])
-                self._open.append(_Open(index + 1, b"", False))
                 return body
-            start, digest = body, False
+            start = body
+
+    def _kind(self, said: Media | None, in_digest: bool) -> tuple[Kind, bytes, bool]:
+        """What a part of that Content-Type is, its delimiter, and whether it is a digest (RFC 2046 5.1.5)."""
+        key = said.key if said is not None else b"message/rfc822" if in_digest else b"text/plain"
+        if said is not None and key.startswith(b"multipart/") and (boundary := boundary_of(said)):
+            if len(self._open) >= MAX_DEPTH:
+                return Kind.OPAQUE, b"", False
+            return Kind.MULTIPART, b"--" + boundary, key == b"multipart/digest"
+        if key in (b"message/rfc822", b"message/global"):
+            if len(self._open) >= MAX_DEPTH or len(self._rows) >= MAX_PARTS - 3:
+                return Kind.OPAQUE, b"", False
+            return Kind.MESSAGE, b"", False
+        return Kind.LEAF, b"", False
 
     def _header_end(self, start: int) -> tuple[int, bool]:
         """Where the body begins, and whether an open multipart's delimiter line cut the header short."""
@@ -204,17 +228,8 @@ class _Scanner:
                 match = _EMPTY_LINE.search(raw, max(0, start - 1))  # from the line end before, for it may be first
                 self._empty_line = (match.start() + 1, match.end()) if match else (len(raw), len(raw))
         empty, body = self._empty_line
-        if not self._levels:
-            return body, False
-        at = self._next_dashes(start, empty)
-        while 0 <= at < empty:
-            stop = raw.find(b"\n", at, empty)
-            stop = empty if stop < 0 else stop + 1
-            line = raw[at:stop].rstrip()
-            if line in self._levels or (line.endswith(b"--") and line[:-2] in self._levels):
-                return at, True
-            at = self._next_dashes(stop, empty)
-        return body, False
+        delimiter = self._next_delimiter(start, empty)
+        return (body, False) if delimiter is None else (delimiter.start, True)
 
     def _end_above(self, level: int, at: int) -> None:
         """Ends all parts inside the multipart at ``level``, before the line end that precedes the delimiter there."""
@@ -240,16 +255,21 @@ class _Scanner:
         row[1] = len(self._rows) - opened.row - 1
         row[4] = max(end, row[3])
 
-    def _forget(self, delimiter: bytes, place: int) -> None:
-        levels = self._levels.get(delimiter)
-        if levels and levels[-1] == place:
-            levels.pop()
-            if not levels:
-                del self._levels[delimiter]
+    def _know(self, delimiter: bytes, place: int) -> None:
+        self._levels.append(delimiter)
+        self._known.setdefault(delimiter, []).append((place, False))
+        self._known.setdefault(delimiter + b"--", []).append((place, True))
 
-    def _close_multipart(self, level: int) -> None:
-        """The close delimiter has come: what follows, up to a delimiter further out, is the epilogue."""
-        self._forget(self._open[level].delimiter, level)
+    def _forget(self, delimiter: bytes, place: int) -> None:
+        """No line is a delimiter of that multipart any more; nothing happens where it is forgotten already."""
+        for line, closing in ((delimiter, False), (delimiter + b"--", True)):
+            known = self._known.get(line, [])
+            if (place, closing) in known:
+                known.remove((place, closing))
+                if not known:
+                    del self._known[line]
+                if not closing:
+                    self._levels.remove(delimiter)
 
     def _rest(self, start: int) -> None:
         """All from there on is one opaque part: the limit of parts is reached."""
