@@ -74,7 +74,9 @@ class Server:
         try:
             store = await self._open_store()
             self._renderer = RenderPool(settings.render)
-            self._intake = intake = Intake(store, self._renderer, settings)
+            self._intake = intake = Intake(
+                store, self._renderer, limits=settings.limits, hostname=settings.hostname, domains=settings.domains
+            )
             if self._config is None:
                 self.welcome = await demo.prepare(store, intake, settings)
             await demo.refuse_known_passwords(store, settings, self.listeners)

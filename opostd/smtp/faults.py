@@ -22,6 +22,8 @@ FAULTS: tuple[tuple[type[errors.OpostError], Reply], ...] = (
     (errors.BadAddress, say.BAD_RECIPIENT),
     (errors.NotAllowed, say.NOT_ALLOWED),
     (errors.TooBig, say.TOO_BIG),
+    (errors.BadHeader, say.BAD_HEADER),
+    (errors.MailLoop, say.MAIL_LOOP),
     (errors.BadMessage, say.BAD_MESSAGE),
     (errors.LoginFailed, say.LOGIN_FAILED),
     (errors.LimitReached, say.LIMIT_REACHED),

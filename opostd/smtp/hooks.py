@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
-from opostd.model.errors import NoSuchAddress, NotAllowed
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Target
 from opostd.smtp import policy
@@ -38,7 +37,7 @@ class Hooks:
         refusal = policy.check_sender(self._kind, path, self._domains)
         if refusal is not None or server.account is None or path.is_null:
             return refusal
-        return None if await self._is_own(server, path.address) else say.NOT_YOUR_ADDRESS
+        return None if await self._intake.owns(path.address, server.account) else say.NOT_YOUR_ADDRESS
 
     async def handle_RCPT(
         self, server: "SmtpSession", session: Any, envelope: Any, path: Path
@@ -75,12 +74,3 @@ class Hooks:
             post_id_text(post),
         )
         return post
-
-    async def _is_own(self, server: "SmtpSession", address: str) -> bool:
-        """Whether the logged-in user may write this address as a sender; being an administrator does not help."""
-        assert server.account is not None
-        try:
-            targets = await self._intake.route(address, server.account)
-        except (NoSuchAddress, NotAllowed):
-            return False
-        return policy.owns(server.account.owner, targets)

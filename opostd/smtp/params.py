@@ -26,7 +26,7 @@ class UnknownParameter(BadSyntax):
 
 @dataclass(frozen=True, slots=True)
 class MailParams:
-    """Of MAIL.  size: octets as declared, None where not; auth: the xtext of AUTH=, None where absent; ret, envid: DSN."""
+    """Of MAIL.  size: octets as declared; auth: the xtext of AUTH=; None where absent.  ret, envid: DSN."""
 
     size: int | None = None
     body: Body = Body.SEVEN_BIT

@@ -5,13 +5,11 @@ local domain.  LMTP: a mail server of ours in front, trusted as to the sender (R
 nothing is relayed for anybody who has not logged in; being an administrator lends no one another's address.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from opostd.model.ids import OwnerId
-from opostd.model.records import Target
 from opostd.smtp import reply as say
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
@@ -52,16 +50,8 @@ def is_local(path: Path, domains: Iterable[str]) -> bool:
     return (not path.domain and not path.is_null) or path.domain.lower() in domains
 
 
-def owns(owner: OwnerId, targets: Sequence[Target]) -> bool:
-    """Whether an address that leads to these boxes may be written as a sender by this owner.
-
-    True for one's own address with any +tag, and for an alias that leads (also) to oneself; never for a group.
-    """
-    return any(target.owner == owner and not target.source for target in targets)
-
-
 def check_sender(kind: DoorKind, path: Path, domains: Iterable[str]) -> Reply | None:
-    """Why this sender may not come in by this door, as far as its octets tell; None where it may, or must be looked up."""
+    """Why this sender may not come in by this door, as far as its octets tell; None where it may, or is looked up."""
     if kind is DoorKind.SUBMISSION:
         return say.NOT_YOUR_ADDRESS if path.asks_for_relay else None
     if path.odd:

@@ -11,6 +11,7 @@ command; every wait ends.
 import asyncio
 import logging
 import ssl
+
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
@@ -18,7 +19,7 @@ from opostd.auth import sasl
 from opostd.auth.login import Authenticator
 from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
-from opostd.model.errors import BadAddress, BadSyntax, LoginFailed, Unavailable
+from opostd.model.errors import BadAddress, LoginFailed, Unavailable
 from opostd.model.records import Account
 from opostd.smtp import extensions, path, policy, transaction
 from opostd.smtp import reply as say
@@ -68,9 +69,7 @@ class SmtpSession(SMTP):
     line_length_limit = MAX_LINE_READ  # aiosmtpd hands it to the stream reader
 
     def __init__(self, door: "SmtpDoor") -> None:
-        super().__init__(
-            door.hooks, enable_SMTPUTF8=True, hostname=door.hostname, loop=asyncio.get_running_loop()
-        )
+        super().__init__(door.hooks, enable_SMTPUTF8=True, hostname=door.hostname, loop=asyncio.get_running_loop())
         self.door = door
         self.state = transaction.Envelope()
         self.account: Account | None = None
@@ -129,7 +128,7 @@ class SmtpSession(SMTP):
     def _expired(self) -> None:
         if self._closing:
             if self.transport is not None:
-                self.transport.abort()  # it does not read its last reply
+                self.transport.abort()  # type: ignore[attr-defined]  # it does not read its last reply
             return
         if self._data is not None:
             if self._data.octets - self._window_start >= self._timing.data_window_octets:
@@ -156,8 +155,8 @@ class SmtpSession(SMTP):
     async def _drain(self) -> None:
         """Write, and wait while the peer does not read; most often there is nothing to wait for."""
         self._flush()
-        if self._paused:
-            await self._drain_helper()
+        if self._paused:  # type: ignore[attr-defined]
+            await self._drain_helper()  # type: ignore[attr-defined]
 
     async def _answer(self, reply: Reply) -> None:
         """Say it; the third error and the following come late, and the tenth is the last."""
@@ -205,7 +204,7 @@ class SmtpSession(SMTP):
     def abort(self) -> None:
         """End the connection whether its last reply has left or not."""
         if self.transport is not None:
-            self.transport.abort()
+            self.transport.abort()  # type: ignore[attr-defined]
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -288,7 +287,8 @@ class SmtpSession(SMTP):
         """Work out what may be offered now: after connecting, TLS and login."""
         plain_login = self.door.plaintext_on_loopback and self._loopback
         login = self._policy.login and self.door.auth is not None and (self.secure or plain_login)
-        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, self.door.limits.max_message_octets)
+        octets = self.door.limits.max_message_octets
+        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets)
         self._keywords = extensions.keywords(offer)
         self._mail_names, self._rcpt_names = extensions.parameters(offer)
         self._may_login = login
@@ -296,7 +296,7 @@ class SmtpSession(SMTP):
             lhlo=self._policy.lhlo,
             needs_tls=not login and not self.secure,
             needs_login=self._policy.login and self.account is None,
-            max_message_octets=self.door.limits.max_message_octets,
+            max_message_octets=octets,
             max_recipients=self.door.limits.max_recipients,
         )
 
@@ -497,6 +497,7 @@ class SmtpSession(SMTP):
         self._timer.pause()
         self.secure = True
         # What else comes in the clear from here on is read as TLS, and fails the handshake.
+        assert isinstance(self.transport, asyncio.Transport)
         try:
             transport = await self.loop.start_tls(
                 self.transport, self, self.door.tls, server_side=True, ssl_handshake_timeout=self._timing.handshake_s

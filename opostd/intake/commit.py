@@ -1,0 +1,199 @@
+"""Group commit: all posts that wait are kept by one commit.
+
+A batch closes when the commit before it has returned: one connection never waits for others, and many share one fsync
+(feasibility.md 2b: 3 to 7 times as many messages).  What must stay true: a post is answered for after the commit that
+has it, never before; a caller who goes away takes nothing with it; one post that the database refuses fails alone;
+what waits in memory is bounded, and whoever comes past the bound waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opostd.intake.deliver import SpoolKey
+from opostd.model.errors import Unavailable
+from opostd.model.ids import post_id_text
+from opostd.model.records import NewPost, Target
+from opostd.store import posts, queue
+from opostd.store.run import Group, Store, Tx, writes
+
+log = logging.getLogger("opostd.intake")
+
+MAX_BATCH_OCTETS = 8 * 1024 * 1024  # a commit of more takes so long that those who wait notice
+MAX_BATCH_ROWS = 500  # of the spool, in one transaction (rule 9); a message to more goes alone
+MAX_WAITING_OCTETS = 64 * 1024 * 1024
+MAX_FORGOTTEN = 10_000  # spool rows to be removed; past it the retry loop finds them, and delivers nothing twice
+# A spool row that is done goes with the next commit, which is free.  It is not kept longer than this: should the
+# process die before, the post is delivered again, and a reader who has moved it away meanwhile would have it twice.
+LINGER_S = 0.005
+PAUSE_S = 1.0  # before spool rows are removed again after a fault
+
+
+@writes(Group.POST)
+def keep(tx: Tx, done: Sequence[SpoolKey], items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) -> None:
+    """Keep posts with a spool row for each target; forget spool rows that are done.  One transaction."""
+    if done:
+        queue.done(tx, done)
+    if items:
+        posts.accept(tx, items, now)
+
+
+@dataclass(slots=True)
+class _Item:
+    post: NewPost
+    targets: Sequence[Target]
+    kept: "asyncio.Future[None]"
+
+    @property
+    def octets(self) -> int:
+        return len(self.post.raw) + len(self.post.text)
+
+
+class GroupCommit:
+    """Keeps posts.  One task commits while there is something to commit."""
+
+    def __init__(self, store: Store, *, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._waiting: deque[_Item] = deque()
+        self._waiting_octets = 0
+        self._done: list[SpoolKey] = []
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._news = asyncio.Event()
+        self._finishing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def keep(self, post: NewPost, targets: Sequence[Target]) -> None:
+        """Returns after the commit that has the post and a spool row for each target.
+
+        Raises Unavailable, or whatever the database says to this one.  Cancelled, the post is kept all the same.
+        """
+        await self._wait_for_room(len(post.raw) + len(post.text))
+        item = _Item(post, targets, asyncio.get_running_loop().create_future())
+        item.kept.add_done_callback(_looked_at)
+        self._waiting.append(item)
+        self._waiting_octets += item.octets
+        self._wake()
+        await asyncio.shield(item.kept)
+
+    def forget(self, keys: Sequence[SpoolKey]) -> None:
+        """Spool rows to be removed with the next commit."""
+        self._done.extend(keys[: MAX_FORGOTTEN - len(self._done)])
+        if self._done:
+            self._wake()
+
+    async def finish(self) -> None:
+        """Until nothing waits."""
+        self._finishing = True
+        self._news.set()
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    async def cancel(self) -> None:
+        """Give up what waits, which has had no answer."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        while self._waiting:
+            _answer(self._waiting.popleft(), Unavailable("stopped"))
+
+    async def _wait_for_room(self, octets: int) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._waiting_octets + octets > MAX_WAITING_OCTETS:
+            turn = loop.create_future()
+            self._room.append(turn)
+            await turn
+
+    def _wake(self) -> None:
+        self._news.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._waiting or self._done:
+            if not self._waiting and not self._finishing:
+                self._news.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_S):
+                        while not self._waiting and not self._finishing:
+                            await self._news.wait()
+                            self._news.clear()
+            await self._commit(self._batch())
+
+    def _batch(self) -> list[_Item]:
+        batch: list[_Item] = []
+        octets = rows = 0
+        while self._waiting:
+            item = self._waiting[0]
+            octets, rows = octets + item.octets, rows + max(1, len(item.targets))
+            if batch and (octets > MAX_BATCH_OCTETS or rows > MAX_BATCH_ROWS):
+                break
+            batch.append(self._waiting.popleft())
+            self._waiting_octets -= item.octets
+        while self._room:
+            turn = self._room.popleft()
+            if not turn.done():
+                turn.set_result(None)
+        return batch
+
+    async def _commit(self, batch: list[_Item]) -> None:
+        done, self._done = self._done[:MAX_BATCH_ROWS], self._done[MAX_BATCH_ROWS:]
+        error = await self._try(done, batch)
+        if error is None:
+            return
+        self._done[:0] = done
+        if not batch:
+            log.warning("spool rows stay rows=%d error=%r", len(done), error)
+            await self._pause()
+        elif isinstance(error, Unavailable) or len(batch) == 1:
+            for item in batch:
+                if not isinstance(error, Unavailable):
+                    log.error("not kept id=%s", post_id_text(item.post.facts.id), exc_info=error)
+                _answer(item, error)
+        else:  # whichever of them it was, the others are not to suffer
+            for item in batch:
+                failed = await self._try([], [item])
+                if failed is not None:
+                    log.error("not kept id=%s", post_id_text(item.post.facts.id), exc_info=failed)
+                    _answer(item, failed)
+
+    async def _try(self, done: list[SpoolKey], batch: list[_Item]) -> Exception | None:
+        """One transaction; those it keeps are answered."""
+        try:
+            await self._store.run(keep, done, [(item.post, item.targets) for item in batch], self._now())
+        except Exception as error:
+            return error
+        for item in batch:
+            _answer(item, None)
+        return None
+
+    async def _pause(self) -> None:
+        """The database is away; nobody waits but the spool."""
+        if self._finishing:
+            self._done.clear()  # they stay, and are found at the next start
+            return
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_S):
+                while not self._waiting and not self._finishing:
+                    self._news.clear()
+                    await self._news.wait()
+
+
+def _answer(item: _Item, error: Exception | None) -> None:
+    if item.kept.done():
+        return
+    if error is None:
+        item.kept.set_result(None)
+    else:
+        item.kept.set_exception(error)
+
+
+def _looked_at(future: "asyncio.Future[None]") -> None:
+    """Its caller may be gone: then nobody reads the error, which is logged."""
+    if not future.cancelled():
+        future.exception()

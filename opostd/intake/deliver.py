@@ -1,0 +1,177 @@
+"""Posts that are kept reach their boxes: the second commit, one for all that wait.
+
+What must stay true: one delivery at a time, in the order of acceptance, so that one sender's messages keep theirs in
+every box, also after a fault; a box that is gone, or a row that the database refuses, never stops the others; nothing
+is lost here, for what is only in memory is in the spool too (APPEND excepted, whose client is told no).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from opostd.model.errors import NoSuchBox, OpostError, Unavailable
+from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
+from opostd.store import delivery
+from opostd.store.delivery import Delivered, Delivery
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.intake")
+
+MAX_ROWS = 250  # rows in a transaction: half of the store's 500, for those held back may join
+MAX_HELD_OF_BOX = 250
+MAX_HELD = 10_000  # held back after a fault, in all; more is left to the spool, which loses no post, at most an order
+
+Key = tuple[OwnerId, BoxId]
+SpoolKey = tuple[PostId, OwnerId, BoxId]
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What waits for the arrivals of one message.  left: how many are under way."""
+
+    left: int
+    done: "asyncio.Future[None]"
+    placed: dict[Key, tuple[int, Uid]] = field(default_factory=dict)  # uidvalidity and uid
+    error: Exception | None = None
+
+    def settle(self, key: Key, result: tuple[int, Uid] | Exception) -> None:
+        if isinstance(result, Exception):
+            self.error = result
+        else:
+            self.placed[key] = result
+        self.left -= 1
+        if self.left <= 0 and not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One post on its way into one box.  spooled: the spool knows of it, so that it is tried until it is there."""
+
+    owner: OwnerId
+    box: BoxId
+    delivery: Delivery
+    tickets: tuple[Ticket, ...]
+    spooled: bool = True
+
+    @property
+    def key(self) -> Key:
+        return self.owner, self.box
+
+    def settle(self, result: tuple[int, Uid] | Exception) -> None:
+        for ticket in self.tickets:
+            ticket.settle(self.key, result)
+
+
+class Deliverer:
+    """Puts arrivals into their boxes, in the order in which they come.
+
+    settled: told of what is there, or can never be, so that the spool forgets it.  failed: told, with the error, of
+    what must be tried again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], int],
+        settled: Callable[[list[SpoolKey]], None],
+        failed: Callable[[Arrival, Exception], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._settled = settled
+        self._failed = failed
+        self._waiting: deque[Arrival] = deque()
+        self._held: dict[Key, dict[PostId, Arrival]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, arrivals: Iterable[Arrival]) -> None:
+        """Deliver these after those that wait; returns at once."""
+        self._waiting.extend(arrivals)
+        if self._waiting and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def finish(self) -> None:
+        """Until nothing waits."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    async def cancel(self) -> None:
+        """Give up what waits; the spool has it."""
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(MAX_ROWS, len(self._waiting)))]
+            boxes: dict[Key, dict[PostId, Arrival]] = {}
+            for arrival in batch:
+                if arrival.key not in boxes:
+                    boxes[arrival.key] = self._held.pop(arrival.key, {})
+                # The spool may bring a post that is on its way already, or was held back: it keeps its place.
+                known = boxes[arrival.key].setdefault(arrival.delivery.post, arrival)
+                if known is not arrival:
+                    known.tickets += arrival.tickets
+            await self._deliver(boxes)
+
+    async def _deliver(self, boxes: dict[Key, dict[PostId, Arrival]]) -> None:
+        orders = [(*key, [each.delivery for each in arrivals.values()]) for key, arrivals in boxes.items()]
+        try:
+            results = await self._store.run(delivery.deliver_many, orders, self._now())
+        except Unavailable as error:
+            log.warning("not delivered boxes=%d error=%r", len(boxes), error)
+            for arrivals in boxes.values():
+                self._hold(arrivals, error)
+            return
+        except Exception as error:
+            if len(boxes) > 1:  # whichever of them it was, the others are not to suffer
+                for key, arrivals in boxes.items():
+                    await self._deliver({key: arrivals})
+            else:
+                await self._failed_box(next(iter(boxes.values())), error)
+            return
+        for arrivals, result in zip(boxes.values(), results, strict=True):
+            self._settle(arrivals, result)
+
+    async def _failed_box(self, arrivals: dict[PostId, Arrival], error: Exception) -> None:
+        """A box that takes what it is given is one thing; a post that no box takes must not hold up those after it."""
+        if len(arrivals) > 1:
+            for post, arrival in arrivals.items():
+                await self._deliver({arrival.key: {post: arrival}})
+            return
+        for post, arrival in arrivals.items():
+            log.error(
+                "not delivered id=%s owner=%d box=%d", post_id_text(post), arrival.owner, arrival.box, exc_info=error
+            )
+            self._failed(arrival, error)
+            arrival.settle(error)
+
+    def _settle(self, arrivals: dict[PostId, Arrival], result: Delivered | NoSuchBox) -> None:
+        uids: list[Uid | None] = [None] * len(arrivals) if isinstance(result, Exception) else list(result.uids)
+        for arrival, uid in zip(arrivals.values(), uids, strict=True):
+            if isinstance(result, Exception):
+                if arrival.spooled:
+                    post = post_id_text(arrival.delivery.post)
+                    log.warning("dropped id=%s owner=%d box=%d: the box is gone", post, arrival.owner, arrival.box)
+                arrival.settle(result)
+            elif uid is not None:
+                arrival.settle((result.uidvalidity, uid))
+        self._settled([(post, each.owner, each.box) for post, each in arrivals.items() if each.spooled])
+
+    def _hold(self, arrivals: dict[PostId, Arrival], error: OpostError) -> None:
+        """Keep them in front of what comes next for their box, as far as there is room."""
+        held = {post: arrival for post, arrival in arrivals.items() if arrival.spooled}
+        in_all = sum(map(len, self._held.values()))
+        if held and len(held) <= MAX_HELD_OF_BOX and in_all + len(held) <= MAX_HELD:
+            self._held.setdefault(next(iter(held.values())).key, {}).update(held)
+        for arrival in arrivals.values():
+            if arrival.spooled:
+                self._failed(arrival, error)
+            arrival.settle(error)

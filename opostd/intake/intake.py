@@ -1,0 +1,242 @@
+"""What arrives becomes a post: checked, completed, rendered, analysed once, kept, delivered.
+
+The way of a message is design.md 4.  What must stay true: ``submit`` and ``append`` return after the commit that keeps
+the post, and after one try to put it into its boxes, so that whoever looks after 250 or OK finds it; a caller who is
+cancelled takes back nothing that has begun; the octets kept are never changed afterwards.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from opostd.config import LimitSettings, Markdown
+from opostd.intake import lists
+from opostd.intake import markdown as md
+from opostd.intake.commit import GroupCommit
+from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.message import Message, check_kept, read
+from opostd.intake.retry import Retry
+from opostd.intake.route import Router
+from opostd.intake.senders import check_authors
+from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
+from opostd.mime.facts import new_post
+from opostd.model.errors import NoSuchAddress, Unavailable
+from opostd.model.flags import Flags
+from opostd.model.ids import BoxId, OwnerId, PostId, Uid, new_post_id, post_id_text
+from opostd.model.records import Account, NewPost, Target
+from opostd.render.pool import RenderPool
+from opostd.store import provision
+from opostd.store.delivery import Delivery
+from opostd.store.run import Store
+
+__all__ = ["Intake", "Trace"]
+
+T = TypeVar("T")
+log = logging.getLogger("opostd.intake")
+
+OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
+DELIVERY_PATIENCE_S = 5.0  # the post is kept: a box that cannot be reached now keeps nobody from the 250
+CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database be away
+NO_FLAGS = Flags()
+
+
+def wall_clock() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
+
+
+class Intake:
+    """One for all doors of a process.  Works from the first call; ``start`` adds the care for what is left over.
+
+    hostname: in Received and Message-ID.  domains: ours, the first completes an address without one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        renderer: RenderPool,
+        *,
+        limits: LimitSettings,
+        hostname: str,
+        domains: tuple[str, ...],
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        self.domains = domains
+        self._store = store
+        self._renderer = renderer
+        self._limits = limits
+        self._hostname = hostname
+        self._now = now
+        self._router = Router(store, domains)
+        self._commit = GroupCommit(store, now=now)
+        self._deliverer = Deliverer(store, now=now, settled=self._commit.forget, failed=self._failed)
+        self._retry = Retry(store, self._deliverer, now=now)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Deliver what an earlier process left, then keep looking for what could not be delivered."""
+        await self._retry.start()
+
+    async def close(self) -> None:
+        """What was accepted is answered first, within some seconds; what is not in its box by then is in the spool."""
+        self._closed = True
+        await self._retry.close()
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                await self._idle.wait()
+                await self._deliverer.finish()
+                await self._commit.finish()
+        except TimeoutError:
+            log.warning("closed with deliveries under way: they stay in the spool")
+        await self._deliverer.cancel()
+        await self._commit.cancel()
+
+    async def route(self, address: str, account: Account | None) -> tuple[Target, ...]:
+        """The boxes that an address leads to, each once.  account: who sends, None for somebody from outside.
+
+        Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
+        """
+        return await self._router.route(address, account)
+
+    async def owns(self, address: str, account: Account) -> bool:
+        """Whether the account may write this address as a sender: its own with any +tag, or an alias that leads to it.
+
+        Being an administrator does not help.  Raises Unavailable.
+        """
+        return await self._router.owns(address, account)
+
+    async def submit(
+        self,
+        raw: bytes,
+        *,
+        mail_from: str,
+        targets: Sequence[Target],
+        account: Account | None,
+        markdown: Markdown | bool,
+        trace: Trace,
+    ) -> PostId:
+        """Keep a message and deliver it; its id.
+
+        raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  targets: 1 or more, from ``route``.
+        account: whose submission it is, None for mail from other servers, which gets trace fields only.  markdown:
+        which text is rendered; true is "plain", false "off".  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress,
+        Unavailable.
+        """
+        unique = tuple(dict.fromkeys(targets))
+        if not unique:
+            raise NoSuchAddress("no recipient")
+        with self._busy():
+            id_, now = new_post_id(), self._now()
+            mode: Markdown = markdown if isinstance(markdown, str) else "plain" if markdown else "off"
+            message = await self._off_loop(len(raw), partial(read, raw, self._limits))
+            if account is not None:
+                await check_authors(message, lambda address: self._router.owns(address, account))
+                message = completed(
+                    message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
+                )
+            message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            sources = [await self._store.run(provision.source, each.box) for each in unique if each.source]
+            message = lists.addressed(message, sources)
+            if account is not None:
+                message = await self._rendered(message, mode, id_)
+            top = [received(trace, hostname=self._hostname, post=id_, now=now)]
+            if account is None:
+                top.insert(0, return_path(mail_from))
+            octets = message.topped(top).octets
+            post = await self._off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
+        await self._to_the_end(self._keep_and_deliver(post, unique, now))
+        return id_
+
+    async def append(
+        self, raw: bytes, owner: OwnerId, box: BoxId, internaldate: int | None, flags: Flags = NO_FLAGS
+    ) -> tuple[int, Uid]:
+        """Put a message into a box as it is; the box's uidvalidity and the message's uid.
+
+        internaldate: seconds, None for now.  It has no spool row: what is not in its box at the answer was never
+        promised, and a client that is told no comes again.  Raises TooBig, BadMessage, NoSuchBox, Unavailable.
+        """
+        with self._busy():
+            now = self._now()
+            await self._off_loop(len(raw), partial(check_kept, raw, self._limits))
+            post = await self._off_loop(len(raw), partial(new_post, raw, id=new_post_id(), now=now))
+        date = now if internaldate is None else internaldate
+        return await self._to_the_end(self._keep_and_append(post, owner, box, date, flags))
+
+    async def _rendered(self, message: Message, mode: Markdown, id_: PostId) -> Message:
+        """With an HTML part beside its Markdown, if it is such a message."""
+        if mode == "off":
+            return message
+        source = await self._off_loop(len(message.rest), partial(md.find, message, mode))
+        if source is None:
+            return message
+        html = await self._renderer.render(source.text)
+        return md.built(message, source, html, b"=_" + post_id_text(id_).encode())
+
+    async def _keep_and_deliver(self, post: NewPost, targets: Sequence[Target], now: int) -> None:
+        await self._commit.keep(post, targets)
+        delivery = Delivery(post.facts.id, post.facts.size, now, 0, ())
+        ticket = Ticket(len(targets), asyncio.get_running_loop().create_future())
+        self._deliverer.put(Arrival(each.owner, each.box, delivery, (ticket,)) for each in targets)
+        await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
+
+    async def _keep_and_append(
+        self, post: NewPost, owner: OwnerId, box: BoxId, date: int, flags: Flags
+    ) -> tuple[int, Uid]:
+        await self._commit.keep(post, ())
+        delivery = Delivery(post.facts.id, post.facts.size, date, flags.bits, flags.keywords)
+        ticket = Ticket(1, asyncio.get_running_loop().create_future())
+        self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
+        await ticket.done
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.placed[owner, box]
+
+    def _failed(self, arrival: Arrival, error: Exception) -> None:
+        self._retry.hurry()
+
+    # What close() waits for
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        if self._closed:
+            raise Unavailable("the server stops")
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """What has begun goes on without its caller, who may be cancelled: a client that is gone."""
+
+        async def whole() -> T:
+            with self._busy():
+                return await work
+
+        if self._closed:
+            work.close()
+            raise Unavailable("the server stops")
+        task = asyncio.get_running_loop().create_task(whole())
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at: its caller may be gone, and the log has it
+
+    @staticmethod
+    async def _off_loop(octets: int, work: Callable[[], T]) -> T:
+        return work() if octets < OFF_LOOP_OCTETS else await asyncio.to_thread(work)

@@ -1,0 +1,54 @@
+"""The fields that say a message was sent to a source: List-Id, List-Post, List-Unsubscribe.
+
+Pure.  RFC 2919, RFC 2369.  They are the same for every reader, for one copy must do (design.md 6).  So:
+
+- a message to one source, and perhaps to persons, has that source's fields: they are true for whoever reads it;
+- a message to several sources has none: RFC 2919 3 knows one List-Id, and one source's way out would be shown to the
+  readers of another;
+- List-Post stands only where its readers may post; mail programs offer "Reply to list" at its mere presence;
+- the way out is a letter to postmaster, who is always somebody: there is no robot behind an address.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from opostd.intake import words
+from opostd.intake.message import Field, Message, field
+from opostd.model.records import PostPolicy, Source
+
+# A list further up has had its say; two of one name are not allowed (RFC 2369 3).
+_OURS = frozenset(
+    b"list-" + name
+    for name in (b"id", b"post", b"unsubscribe", b"unsubscribe-post", b"help", b"subscribe", b"owner", b"archive")
+)
+_READERS_MAY_POST = frozenset({PostPolicy.MEMBERS, PostPolicy.LOCAL, PostPolicy.ANYONE})
+
+
+def fields(source: Source) -> list[Field]:
+    """Of one source."""
+    local, _, domain = source.address.rpartition("@")
+    name = words.phrase(_one_line(source.title)) + b" " if source.title else b""
+    identifier = f"{local}.{domain}".encode()
+    found = [field("List-Id", name + b"<" + identifier + b">")]
+    if source.post in _READERS_MAY_POST:
+        found.append(field("List-Post", f"<mailto:{_mailto(source.address)}>".encode()))
+    way_out = f"<mailto:{_mailto('postmaster@' + domain)}?subject={quote('unsubscribe ' + source.address, safe='')}>"
+    found.append(field("List-Unsubscribe", way_out.encode()))
+    return found
+
+
+def addressed(message: Message, sources: Sequence[Source]) -> Message:
+    """The message as these sources send it on."""
+    if not sources:
+        return message
+    message = message.without(lambda each: each.name in _OURS)
+    return message.topped(fields(sources[0])) if len(sources) == 1 else message
+
+
+def _mailto(address: str) -> str:
+    return quote(address, safe="@+!$*'-._~")
+
+
+def _one_line(title: str) -> str:
+    """A title is what an administrator typed; a control character in it is a space."""
+    return "".join(c if c.isprintable() else " " for c in title)

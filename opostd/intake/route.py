@@ -1,0 +1,164 @@
+"""An address leads to boxes: a user's INBOX, the source box of a group or of `everyone`, or what an alias names.
+
+RFC 5321 4.5.1 (postmaster), RFC 5233 (+detail).  What must stay true: nobody posts to a source whose policy does not
+let them; the same user twice is one target; an alias that leads in a circle, or to too many, ends; `postmaster` of
+each of our domains leads to somebody as long as there is an administrator.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
+from opostd.model.ids import BoxId, OwnerId
+from opostd.model.records import Account, Address, AddressKind, MemberRole, PostPolicy, Target
+from opostd.store import accounts, boxes, provision
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.intake")
+
+MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
+MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
+MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
+POSTMASTER = "postmaster"
+ADMINISTRATORS = BoxId(0)  # their list is kept as that of a source without a box
+
+
+@dataclass(slots=True)
+class Router:
+    """Looks addresses up.  domains: ours."""
+
+    store: Store
+    domains: tuple[str, ...]
+    # An INBOX is neither deleted nor renamed (RFC 9051 6.3.6), and an owner's id is never given again.
+    _inboxes: dict[OwnerId, BoxId] = field(default_factory=dict)
+
+    async def route(self, address: str, account: Account | None) -> tuple[Target, ...]:
+        """The boxes, each once, in the order found.  address: with or without a domain; account: who sends, if known.
+
+        Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
+        """
+        addr = accounts.fold_address(address, self.domains)
+        found = (await self._look_up([addr])).get(addr)
+        if found is not None and found.kind is AddressKind.USER:  # nearly all
+            return (await self._inbox(found.owner),)
+        if found is None and addr.partition("@")[0] != POSTMASTER:
+            raise NoSuchAddress(addr)
+        leaves = [] if found is None else await self._leaves(found)
+        targets: dict[Target, None] = {}
+        refusal: Exception | None = None
+        for leaf in leaves:
+            try:
+                targets[await self._target(leaf, account)] = None
+            except (NoSuchBox, NotAllowed) as error:
+                refusal = error
+        if addr.partition("@")[0] == POSTMASTER:
+            if not targets:
+                targets = dict.fromkeys(await self._administrators())
+        elif isinstance(refusal, NotAllowed):
+            # Half of an alias would be mail that is lost without a word.
+            raise refusal
+        if not targets:
+            raise NoSuchAddress(addr)
+        return tuple(targets)
+
+    async def owns(self, address: str, account: Account) -> bool:
+        """Whether an address may be written as a sender by this account: its own with any +tag, or an alias of it."""
+        try:
+            addr = accounts.fold_address(address, self.domains)
+            if addr == account.login:
+                return True
+            targets = await self.route(addr, account)
+        except (NoSuchAddress, NotAllowed, BadAddress, LimitReached):
+            return False
+        return any(target.owner == account.owner and not target.source for target in targets)
+
+    async def _look_up(self, addrs: Sequence[str]) -> dict[str, Address]:
+        """What of these is there, by the address as asked.  A +tag is dropped where only that finds a person."""
+        bare = {addr: _without_tag(addr) for addr in addrs}
+        rows = await self.store.run(accounts.addresses, list(dict.fromkeys([*bare, *bare.values()])))
+        found: dict[str, Address] = {}
+        for addr, without in bare.items():
+            row = rows.get(addr)
+            if row is None:
+                row = rows.get(without)
+                if row is not None and row.kind is AddressKind.SOURCE:
+                    row = None  # a group's tags would all be addresses that nobody has made
+            if row is not None:
+                found[addr] = row
+        return found
+
+    async def _leaves(self, start: Address) -> list[Address]:
+        """The users and sources behind an address, breadth first; one look-up for each level of aliases."""
+        leaves: dict[str, Address] = {}
+        seen = {start.addr}
+        level = [start]
+        for _ in range(MAX_ALIAS_DEPTH):
+            names: dict[str, None] = {}
+            for address in level:
+                if address.kind is AddressKind.ALIAS:
+                    names.update(dict.fromkeys(name for name in self._folded(address) if name not in seen))
+                else:
+                    leaves[address.addr] = address
+            if not names:
+                return list(leaves.values())
+            seen.update(names)
+            if len(seen) > MAX_ALIAS_ADDRESSES:
+                break
+            rows = await self._look_up(list(names))
+            for name in names.keys() - rows.keys():
+                log.warning("alias %r leads to nobody: %r", start.addr, name)
+            level = [rows[name] for name in names if name in rows]
+        raise LimitReached(f"{start.addr} leads to too many addresses")
+
+    def _folded(self, alias: Address) -> list[str]:
+        names = []
+        for name in alias.target.split():
+            try:
+                names.append(accounts.fold_address(name, self.domains))
+            except BadAddress:
+                log.warning("alias %r has no address in %r", alias.addr, name)
+        return names
+
+    async def _target(self, address: Address, account: Account | None) -> Target:
+        if address.kind is AddressKind.USER:
+            return await self._inbox(address.owner)
+        await self._check_policy(address, account)
+        return Target(address.owner, address.box, source=True)
+
+    async def _inbox(self, owner: OwnerId) -> Target:
+        box = self._inboxes.get(owner)
+        if box is None:
+            box = (await self.store.run(boxes.box_named, owner, "INBOX")).box
+            if len(self._inboxes) >= MAX_INBOXES:
+                self._inboxes.clear()
+            self._inboxes[owner] = box
+        return Target(owner, box)
+
+    async def _check_policy(self, address: Address, account: Account | None) -> None:
+        """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere."""
+        policy = (await self.store.run(provision.source, address.box)).post
+        if policy is PostPolicy.ANYONE:
+            return
+        if account is not None:
+            if account.admin or policy is PostPolicy.LOCAL:
+                return
+            wanted = {PostPolicy.MEMBERS: MemberRole.READER, PostPolicy.NAMED: MemberRole.SENDER}.get(policy)
+            if wanted is not None and await self._role(address.box, account.owner) & wanted:
+                return
+        raise NotAllowed(f"may not post to {address.addr}")
+
+    async def _role(self, source: BoxId, owner: OwnerId) -> int:
+        """What somebody is to a source, as bits of MemberRole."""
+        return next((each.role for each in await self.store.run(provision.members, source) if each.owner == owner), 0)
+
+    async def _administrators(self) -> list[Target]:
+        members = await self.store.run(provision.members, ADMINISTRATORS)
+        return [await self._inbox(each.owner) for each in members]
+
+
+def _without_tag(addr: str) -> str:
+    """``anna+tag@x`` is ``anna@x`` (RFC 5233)."""
+    local, at, domain = addr.rpartition("@")
+    bare = local.partition("+")[0]
+    return f"{bare}{at}{domain}" if bare else addr
