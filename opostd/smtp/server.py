@@ -11,6 +11,7 @@ command; every wait ends.
 import asyncio
 import logging
 import ssl
+from typing import cast
 
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
@@ -90,8 +91,7 @@ class SmtpSession(SMTP):
     # -- the connection: what asyncio calls ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # no isinstance here: uvloop's is no asyncio.Transport
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         peer = transport.get_extra_info("peername")
         self.peer_host = str(peer[0]) if isinstance(peer, tuple) else "local"
@@ -497,10 +497,10 @@ class SmtpSession(SMTP):
         self._timer.pause()
         self.secure = True
         # What else comes in the clear from here on is read as TLS, and fails the handshake.
-        assert isinstance(self.transport, asyncio.Transport)
+        plain = cast(asyncio.Transport, self.transport)
         try:
             transport = await self.loop.start_tls(
-                self.transport, self, self.door.tls, server_side=True, ssl_handshake_timeout=self._timing.handshake_s
+                plain, self, self.door.tls, server_side=True, ssl_handshake_timeout=self._timing.handshake_s
             )
         except OSError as error:  # ssl.SSLError and the handshake's timeout are such
             log.info("no-tls peer=%s error=%r", self.peer, error)
