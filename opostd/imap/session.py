@@ -100,6 +100,7 @@ class Session:
     selected: Selected | None = None
     enabled: set[str] = field(default_factory=set)
     loggingout: bool = False
+    failed_logins: int = 0
 
     @property
     def state(self) -> State:

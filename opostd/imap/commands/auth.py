@@ -1,0 +1,84 @@
+"""STARTTLS, LOGIN, AUTHENTICATE (RFC 9051 6.2; SASL-IR: RFC 4959; PLAIN: RFC 4616).
+
+No password is taken before TLS, but on loopback where the settings say so; and on one connection only a few wrong
+ones (security.md 1.4).  How slow a wrong one is answered is ``auth.throttle``'s.
+"""
+
+from opostd.auth import sasl
+from opostd.imap.faults import PrivacyRequired, reply
+from opostd.imap.limits import MAX_FAILED_LOGINS
+from opostd.imap.session import Reply, Session
+from opostd.imap.values.commands import Authenticate, Bare, Login
+from opostd.imap.values.responses import Condition, Continue, Done, State
+from opostd.model.errors import LoginFailed
+
+CANCEL = b"*"  # a line that ends an exchange (RFC 9051 6.2.2)
+
+
+async def starttls(session: Session, _: Bare) -> Reply:
+    """TLS begins behind the tagged OK; what was sent behind the command is dropped (RFC 9051 6.2.1)."""
+    if not session.wire.tls_offered:
+        yield Done(Condition.BAD, "TLS is there already" if session.wire.tls else "TLS is not offered here")
+        return
+    session.wire.start_tls_after_reply()
+    yield Done(Condition.OK, "begin TLS now")
+
+
+async def login(session: Session, command: Login) -> Reply:
+    _private(session)
+    async for response in _log_in(session, sasl.Login(command.user, command.password)):
+        yield response
+
+
+async def authenticate(session: Session, command: Authenticate) -> Reply:
+    """One SASL exchange: challenges in base64, ``*`` cancels it, bad base64 or a bad response is BAD."""
+    _private(session)
+    exchange = sasl.begin(command.mechanism)
+    if exchange is None:
+        yield Done(Condition.NO, "this mechanism is not offered")
+        return
+    try:
+        answer = exchange.step(command.initial)
+        while not isinstance(answer, sasl.Login):
+            await session.wire.send(Continue(sasl.encode(answer).encode("ascii")))
+            line = await session.wire.line()
+            if line == CANCEL:
+                yield Done(Condition.BAD, "cancelled")
+                return
+            answer = exchange.step(sasl.decode(line))
+    except sasl.BadExchange as error:
+        yield Done(Condition.BAD, str(error))
+        return
+    except LoginFailed as error:  # an authorization identity of somebody else
+        for each in _failed(session, error):
+            yield each
+        return
+    async for response in _log_in(session, answer):
+        yield response
+
+
+def _private(session: Session) -> None:
+    if not session.wire.tls and not session.wire.plaintext_allowed:
+        raise PrivacyRequired("a password needs TLS: STARTTLS first, or the TLS port")
+
+
+async def _log_in(session: Session, given: sasl.Login) -> Reply:
+    try:
+        account = await session.services.auth.login(given.name, given.password, session.wire.peer)
+    except LoginFailed as error:
+        for response in _failed(session, error):
+            yield response
+        return
+    session.wire.logged_in(account)
+    yield Done(Condition.OK, "logged in", b"CAPABILITY " + " ".join(session.wire.capabilities()).encode("ascii"))
+
+
+def _failed(session: Session, error: LoginFailed) -> list[State | Done]:
+    """NO, and after the last attempt BYE before it."""
+    session.failed_logins += 1
+    status = reply(error, "")
+    answer = Done(status.condition, status.text, status.code)
+    if session.failed_logins < MAX_FAILED_LOGINS:
+        return [answer]
+    session.loggingout = True
+    return [State(Condition.BYE, "too many failed logins"), answer]

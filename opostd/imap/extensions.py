@@ -1,0 +1,100 @@
+"""The extensions: capability, RFC, when it is announced, and where we differ from the RFC.
+
+What is announced is whole.  A capability that belongs to commands is announced if and only if their rows carry it
+(``commands/table.py``); those that are no command's are marked here.  Order: as the client reads them.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What decides on the announcement.  password: LOGIN and AUTHENTICATE may be used now."""
+
+    logged_in: bool
+    starttls: bool
+    password: bool
+    append_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One row.  when: None for always.  of_commands: rows of the command table must carry it."""
+
+    capability: str
+    rfc: str
+    when: Callable[[Moment], bool] | None = None
+    of_commands: bool = False
+    deviation: str = ""
+
+
+def _before_login(moment: Moment) -> bool:
+    return not moment.logged_in
+
+
+def _password(moment: Moment) -> bool:
+    return not moment.logged_in and moment.password
+
+
+EXTENSIONS: tuple[Extension, ...] = (
+    Extension(
+        "IMAP4rev1",
+        "RFC 3501",
+        deviation="No message is ever \\Recent: RECENT is 0, and SEARCH NEW and RECENT find nothing (RFC 9051 has"
+        " dropped it).  A command line may end in a bare LF.  8-bit octets are refused outside of literals.",
+    ),
+    Extension("STARTTLS", "RFC 3501 6.2.1", lambda moment: moment.starttls, of_commands=True),
+    Extension("LOGINDISABLED", "RFC 3501 6.2.3", lambda moment: not moment.logged_in and not moment.password),
+    Extension("AUTH=PLAIN", "RFC 4616", _password, deviation="An authorization identity must be the login's own."),
+    Extension("AUTH=LOGIN", "draft-murchison-sasl-login", _password),
+    Extension("SASL-IR", "RFC 4959", _before_login, of_commands=True),
+    Extension(
+        "LITERAL+",
+        "RFC 7888",
+        deviation="A literal over its limit ends the connection with BYE (section 4 leaves it open).",
+    ),
+    Extension("ID", "RFC 2971", of_commands=True, deviation="The server tells its name, and no version."),
+    Extension("ENABLE", "RFC 5161", of_commands=True),
+    Extension("NAMESPACE", "RFC 2342", of_commands=True),
+    Extension("IDLE", "RFC 2177", of_commands=True),
+    Extension("UNSELECT", "RFC 3691", of_commands=True),
+    Extension("UIDPLUS", "RFC 4315", of_commands=True),
+    Extension("MOVE", "RFC 6851", of_commands=True),
+    Extension("CHILDREN", "RFC 3348"),
+    Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
+    Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),
+    Extension("CREATE-SPECIAL-USE", "RFC 6154 3", of_commands=True),
+    Extension(
+        "APPENDLIMIT",
+        "RFC 7889",
+        deviation="One limit for all mailboxes, announced with its value; STATUS does not repeat it.",
+    ),
+)
+
+
+def announced(
+    *,
+    logged_in: bool,
+    tls_available: bool,
+    tls_active: bool,
+    plaintext_allowed: bool,
+    append_limit: int,
+    rows: Collection[str],
+) -> tuple[str, ...]:
+    """The capabilities of one moment of one connection, in order.
+
+    tls_available: STARTTLS could be done; plaintext_allowed: a password may come without TLS (loopback only);
+    append_limit: octets of the largest message; rows: capabilities that the command table carries.
+    """
+    moment = Moment(
+        logged_in=logged_in,
+        starttls=tls_available and not tls_active and not logged_in,
+        password=tls_active or plaintext_allowed,
+        append_limit=append_limit,
+    )
+    return tuple(
+        f"{each.capability}={append_limit}" if each.capability == "APPENDLIMIT" else each.capability
+        for each in EXTENSIONS
+        if (each.when is None or each.when(moment)) and (not each.of_commands or each.capability in rows)
+    )

@@ -1,0 +1,44 @@
+"""Every response to octets: one table from its type to its formatter.  Status responses: RFC 9051 7.1."""
+
+from collections.abc import Callable
+from typing import Any
+
+from opostd.imap.format import auth, fetch, mailboxes, search, select
+from opostd.imap.format.strings import text
+from opostd.imap.values import responses
+from opostd.imap.values.responses import Response, State
+
+UNTAGGED = b"*"
+
+
+def format_state(state: State, tag: bytes = UNTAGGED) -> bytes:
+    """``tag SP condition SP [code] text``.  There is always some text: the grammar wants at least one octet."""
+    words = text(state.text) or b"."
+    if state.code is not None:
+        return b"%b %b [%b] %b\r\n" % (tag, state.condition.value, state.code, words)
+    return b"%b %b %b\r\n" % (tag, state.condition.value, words)
+
+
+FORMATTERS: dict[type, Callable[[Any], bytes]] = {
+    responses.State: format_state,
+    responses.Exists: select.format_exists,
+    responses.Recent: select.format_recent,
+    responses.Expunge: select.format_expunge,
+    responses.FlagsChanged: fetch.format_flags_changed,
+    responses.BoxFlags: fetch.format_box_flags,
+    responses.Capability: auth.format_capability,
+    responses.Enabled: auth.format_enabled,
+    responses.Listed: mailboxes.format_listed,
+    responses.StatusData: mailboxes.format_status,
+    responses.SearchData: search.format_search,
+    responses.Namespaces: mailboxes.format_namespaces,
+    responses.IdData: auth.format_id,
+    responses.Continue: auth.format_continue,
+}
+
+
+def format_response(response: Response, tag: bytes = UNTAGGED) -> bytes:
+    """One response with its CRLF.  tag: of a status response only; all others are untagged by nature."""
+    if type(response) is State:
+        return format_state(response, tag)
+    return FORMATTERS[type(response)](response)

@@ -1,0 +1,23 @@
+"""LIST, LSUB, STATUS, NAMESPACE responses (RFC 9051 7.3.1 to 7.3.4, RFC 5258 6, RFC 2342)."""
+
+from opostd.imap.format.strings import mailbox
+from opostd.imap.values.responses import Listed, Namespaces, StatusData
+
+
+def format_listed(listed: Listed) -> bytes:
+    return b'* %b (%b) "/" %b%b\r\n' % (
+        b"LSUB" if listed.lsub else b"LIST",
+        " ".join(listed.attributes).encode("ascii"),
+        mailbox(listed.name),
+        b' ("CHILDINFO" ("SUBSCRIBED"))' if listed.childinfo else b"",
+    )
+
+
+def format_status(status: StatusData) -> bytes:
+    items = b" ".join([b"%b %d" % item for item in status.items])
+    return b"* STATUS %b (%b)\r\n" % (mailbox(status.name), items)
+
+
+def format_namespaces(_: Namespaces) -> bytes:
+    """The user's own boxes, in one tree without a prefix; no others' and no shared ones."""
+    return b'* NAMESPACE (("" "/")) NIL NIL\r\n'

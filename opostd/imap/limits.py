@@ -1,0 +1,52 @@
+"""The sizes that a client may reach, each with its reason (security.md 1.5).
+
+What must stay true: every buffer of the wire, and every loop whose length the client chooses, has its limit here.
+"""
+
+from dataclasses import dataclass, replace
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLimits:
+    """What one command may hold, in octets.
+
+    line: all its lines together, without the literals.  literal: one of them.  literals: all of them together.
+    message: the literal of an APPEND, which does not count into ``literals``; 0 where there is no APPEND.
+    """
+
+    line: int
+    literal: int
+    literals: int
+    message: int
+
+
+BEFORE_LOGIN = FrameLimits(
+    line=8 * KIB,  # RFC 7162 4 names 8192; a SASL response of 1024 octets takes 1.4 KiB in base64
+    literal=4 * KIB,  # a name or a password, each 1 KiB at most; whoever is unknown gets no more memory
+    literals=8 * KIB,  # LOGIN has two
+    message=0,
+)
+AFTER_LOGIN = FrameLimits(
+    line=64 * KIB,  # RFC 7162 4 asks for 8 KiB; clients send sets of thousands of UIDs in one line
+    literal=1024 * KIB,  # more than any string has reason to be: RFC 7888 4 would allow to stop at 4 KiB
+    literals=1024 * KIB,
+    message=0,
+)
+
+
+def frame_limits(phase: FrameLimits, max_message_octets: int) -> FrameLimits:
+    """The limits of a phase (BEFORE_LOGIN, AFTER_LOGIN) under this server's limit of a message."""
+    return phase if phase is BEFORE_LOGIN else replace(phase, message=max_message_octets)
+
+
+MAX_SET_RANGES = 10_000  # in one sequence-set: a line of 64 KiB holds about as many numbers of six digits
+MAX_FETCH_ITEMS = 1000  # each may be a copy of the whole message in the answer
+MAX_SECTION_DEPTH = 100  # part numbers in BODY[1.2.3]: mime keeps no deeper tree
+MAX_SEARCH_DEPTH = 100  # parentheses, NOT and OR inside each other: Python's own limit is 1000 calls
+MAX_SEARCH_KEYS = 1000  # each may be one pass over the whole box
+MAX_PATTERNS = 32  # of one LIST: RFC 5258's examples have two
+MAX_PATTERN_OCTETS = 256  # the time of a match grows with it
+MAX_ID_FIELDS = 30  # RFC 2971 3.3: a client MUST NOT send more
+MAX_FAILED_LOGINS = 3  # on one connection, then BYE (security.md 1.4): a person who mistypes opens another

@@ -1,0 +1,12 @@
+"""Commands without arguments (RFC 9051 6.1, 6.2.1, 6.4.1 to 6.4.3; RFC 2177; RFC 2342; RFC 3691)."""
+
+from opostd.imap.values.commands import Bare
+from opostd.imap.wire.cursor import Cursor
+
+_BARE = Bare()
+
+
+def parse_bare(args: Cursor) -> Bare:
+    """Nothing.  Raises BadSyntax where something follows."""
+    args.end()
+    return _BARE

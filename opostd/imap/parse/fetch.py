@@ -1,0 +1,112 @@
+"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5)."""
+
+import re
+
+from opostd.imap.limits import MAX_FETCH_ITEMS, MAX_SECTION_DEPTH
+from opostd.imap.values.fetch import Fetch, Item, Section, Text
+from opostd.imap.wire import grammar
+from opostd.imap.wire.cursor import Cursor
+
+MACROS: dict[bytes, tuple[Item | Section, ...]] = {
+    b"FAST": (Item.FLAGS, Item.INTERNALDATE, Item.RFC822_SIZE),
+    b"ALL": (Item.FLAGS, Item.INTERNALDATE, Item.RFC822_SIZE, Item.ENVELOPE),
+    b"FULL": (Item.FLAGS, Item.INTERNALDATE, Item.RFC822_SIZE, Item.ENVELOPE, Item.BODY),
+}
+ITEMS: dict[bytes, Item] = {item.value: item for item in Item}
+TEXTS: dict[bytes, Text] = {text.value: text for text in Text if text is not Text.WHOLE}
+
+_WORD = re.compile(rb"([A-Za-z0-9.]+)(\[)?")
+_TEXT = re.compile(rb"[A-Za-z.]+")
+# A header list as clients write it, of atoms alone; others are read by the cursor.
+_FIELDS = re.compile(rb" \(([" + grammar.ATOM_CHARS + rb"]+(?: [" + grammar.ATOM_CHARS + rb"]+)*)\)")
+
+
+def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
+    """``SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")``; an item twice is one."""
+    numbers = args.sp().sequence_set()
+    at = args.sp().at
+    items: tuple[Item | Section, ...]
+    if args.peek() == b"(":
+        items = _once(args.list_of(lambda: _item(args)))
+        if len(items) > MAX_FETCH_ITEMS:
+            args.fail(f"at most {MAX_FETCH_ITEMS} items", at)
+    else:
+        macro = MACROS.get(args.text[at:].rstrip(b" ").upper())
+        if macro is not None:
+            return Fetch(numbers, macro, by_uid)
+        items = (_item(args),)
+    args.end()
+    return Fetch(numbers, items, by_uid)
+
+
+def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:
+    """Each item once, in the order asked for; BODY[x] beside BODY.PEEK[x] is one item, and sets ``\\Seen``."""
+    first: dict[Item | Section, Item | Section] = {}
+    for item in items:
+        if isinstance(item, Section):
+            key = item if item.peek else Section(item.path, item.text, item.fields, item.partial, peek=True)
+            if key not in first or not item.peek:
+                first[key] = item
+        else:
+            first[item] = item
+    return tuple(first.values())
+
+
+def _item(args: Cursor) -> Item | Section:
+    at = args.at
+    found = args.match(_WORD, "a FETCH item")
+    name, bracket = found[1].upper(), found[2]
+    if bracket:
+        if name == b"BODY":
+            return _section(args, peek=False)
+        if name == b"BODY.PEEK":
+            return _section(args, peek=True)
+    else:
+        item = ITEMS.get(name)
+        if item is not None:
+            return item
+    args.fail("a FETCH item", at)
+
+
+def _section(args: Cursor, *, peek: bool) -> Section:
+    """``[section-spec] "]" ["<" number "." nz-number ">"]``, behind the bracket."""
+    at = args.at
+    path: list[int] = []
+    text = Text.WHOLE
+    while args.peek().isdigit():
+        path.append(args.nz_number())
+        if len(path) > MAX_SECTION_DEPTH:
+            args.fail(f"at most {MAX_SECTION_DEPTH} part numbers", at)
+        if not args.take(b"."):
+            break
+    else:
+        if path or args.peek() != b"]":
+            text = _text(args, bool(path))
+    fields: tuple[bytes, ...] = ()
+    if text is Text.HEADER_FIELDS or text is Text.HEADER_FIELDS_NOT:
+        fields = _fields(args)
+    args.expect(b"]")
+    partial: tuple[int, int] | None = None
+    if args.take(b"<"):
+        offset = args.number()
+        partial = offset, args.expect(b".").nz_number()
+        args.expect(b">")
+    return Section(tuple(path), text, fields, partial, peek)
+
+
+def _text(args: Cursor, in_part: bool) -> Text:
+    """section-text; MIME is a part's only (RFC 9051 9: section-msgtext, section-text)."""
+    at = args.at
+    expected = "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT or TEXT" + (", MIME or a part number" if in_part else "")
+    text = TEXTS.get(args.match(_TEXT, expected)[0].upper())
+    if text is None or (text is Text.MIME and not in_part):
+        args.fail(expected, at)
+    return text
+
+
+def _fields(args: Cursor) -> tuple[bytes, ...]:
+    found = _FIELDS.match(args.text, args.at)
+    if found is not None:
+        args.at = found.end()
+        return tuple(found[1].split(b" "))
+    return tuple(args.sp().list_of(args.astring))

@@ -1,0 +1,27 @@
+"""STORE and UID STORE (RFC 9051 6.4.6)."""
+
+from opostd.imap.values.commands import Store
+from opostd.imap.wire.cursor import Cursor, flags_of
+from opostd.model.flags import FlagAction
+
+ACTIONS = {action.value.encode("ascii"): action for action in FlagAction}
+
+
+def parse_store(args: Cursor, *, by_uid: bool) -> Store:
+    """``SP sequence-set SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))``."""
+    numbers = args.sp().sequence_set()
+    at = args.sp().at
+    word = args.keyword()
+    action = ACTIONS.get(word.removesuffix(b".SILENT"))
+    if action is None:
+        args.fail("FLAGS, +FLAGS or -FLAGS, with or without .SILENT", at)
+    args.sp()
+    if args.peek() == b"(":
+        flags = args.flag_list()
+    else:
+        written = [args.flag()]
+        while args.take(b" ") and args.peek() not in (b"", b" "):
+            written.append(args.flag())
+        flags = flags_of(written)
+    args.end()
+    return Store(numbers, action, flags, word.endswith(b".SILENT"), by_uid)

@@ -1,0 +1,1 @@
+"""Octets to commands: framing, a cursor over one command, character classes, mailbox name encoding.  Pure."""
