@@ -116,7 +116,7 @@ class _Reader:
         if self._closed:
             return  # what follows ">" before the comma names nobody
         if self._domain is not None:
-            if self._spaced and self._domain and self._domain[-1] != b".":
+            if self._spaced and self._domain and self._domain[-1] != b"." != text:
                 return  # a@b c: the domain is b
             self._domain.append(text)
         else:
@@ -147,6 +147,7 @@ class _Reader:
             case b">" if self._angle:
                 self._angle, self._closed = False, True
             case b"@" if self._domain is None and not self._closed:
+                self._split_local()
                 self._domain = []
             case b"@":
                 pass
@@ -154,6 +155,20 @@ class _Reader:
                 pass
             case _:
                 self.word(char)
+
+    def _split_local(self) -> None:
+        """RFC 5322 4.4: white space around dots is no part of a mailbox.  Words before it are a name, in no RFC."""
+        words = self._local
+        kept = [
+            word
+            for at, word in enumerate(words)
+            if word != b" " or b"." not in (words[at - 1] if at else b".", words[at + 1])
+        ]
+        if b" " in kept:
+            last = len(kept) - kept[::-1].index(b" ")
+            self._name = b"".join(kept[: last - 1])
+            kept = kept[last:]
+        self._local = kept
 
     def _bare(self) -> bytes:
         return b"".join(self._local) + b"@" + b"".join(self._domain or ())

@@ -1,12 +1,12 @@
 """BODY and BODYSTRUCTURE: the part tree in IMAP's words (RFC 9051 7.5.2, RFC 3501 7.4.2).
 
-Types, encodings and parameters stand in the spelling of the message; parameters are not decoded (RFC 2231 and
-RFC 2047 forms are the client's to read).  Parts are put together from the last to the first, so that the children
-are ready when their parent is; no recursion by depth.
+Types, encodings and parameters stand in the spelling of the message; of parameters only the sections of RFC 2231 are
+joined, as its section 8 asks of IMAP servers: charsets and encoded words are the client's to read.  Parts are put
+together from the last to the first, so that the children are ready when their parent is; no recursion by depth.
 """
 
 from opostd.mime.envelope import envelope
-from opostd.mime.headers import disposition, fields, media, token, unfold
+from opostd.mime.headers import disposition, fields, joined, media, token, unfold
 from opostd.mime.octets import nstring, pairs
 from opostd.mime.scan import Kind, Part, Tree
 
@@ -50,7 +50,7 @@ def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
                 if said.is_text(part.kind):
                     lines = b" %d" % (lines_before[part.end] - lines_before[part.body])
                 basic = full = _leaf(said, part, lines)
-            full += b" " + nstring(said.texts.get(b"content-md5"))
+            full += b" " + nstring(said.texts.get(b"content-md5") or None)
         ready[index] = (b"(" + basic + b")", b"(" + full + said.extension() + b")")
         for child in tree.children(index):
             ready[child] = (b"", b"")  # copied upwards: kept once
@@ -74,8 +74,8 @@ def _leaf(said: "_Said", part: Part, more: bytes) -> bytes:
         type_,
         subtype,
         params,
-        nstring(said.texts.get(b"content-id")),
-        nstring(said.texts.get(b"content-description")),
+        nstring(said.texts.get(b"content-id") or None),
+        nstring(said.texts.get(b"content-description") or None),
         nstring(token(said.texts.get(b"content-transfer-encoding", b"")) or b"7bit"),
         part.end - part.body,
         more,
@@ -109,15 +109,15 @@ class _Said:
         params = said.params
         if kind is Kind.LEAF and said.type.lower() == b"text" and said.param(b"charset") is None:
             params = (*params, (b"charset", b"us-ascii"))
-        return nstring(said.type), nstring(said.subtype), pairs(params)
+        return nstring(said.type), nstring(said.subtype), pairs(joined(params))
 
     def extension(self) -> bytes:
         """Disposition, language, location, with a space before each."""
         shown = b"NIL"
         said = disposition(self.texts.get(b"content-disposition", b""))
         if said is not None:
-            shown = b"(%b %b)" % (nstring(said.type), pairs(said.params))
-        return b" %b %b %b" % (shown, self._language(), nstring(self.texts.get(b"content-location")))
+            shown = b"(%b %b)" % (nstring(said.type), pairs(joined(said.params)))
+        return b" %b %b %b" % (shown, self._language(), nstring(self.texts.get(b"content-location") or None))
 
     def _language(self) -> bytes:
         """NIL, a string, or a list of them (RFC 3282)."""

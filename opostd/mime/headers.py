@@ -28,7 +28,8 @@ _PARAMETER = re.compile(rb";\s*+([^\s=;\"]++)\s*+=\s*+(" + _QUOTED + rb'|[^;"]*+
 _VALUE = re.compile(rb"\s*+([^\s;()\"]++)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PIECE = re.compile(rb'(?:[^";\\]++|\\.|' + _QUOTED + rb"|\\)*+", re.DOTALL)
-_SECTION = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z", re.DOTALL)
+_SECTION = re.compile(rb"([^*]++)\*(\d{1,3})(\*?)")
+_NOT_PLAIN = re.compile(rb"[^0-9A-Za-z!#$&+.^_`{|}~-]")  # RFC 2231 7: attribute-char
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 MAX_PARAMETERS = 100  # of one field: more is no mail program's
@@ -202,33 +203,60 @@ def _split(value: bytes) -> list[bytes]:
         at = end + 1
 
 
+def joined(params: tuple[tuple[bytes, bytes], ...]) -> list[tuple[bytes, bytes]]:
+    """Parameters with the sections of RFC 2231 3 joined, at the place of the first of them; the others as they are.
+
+    ``name*0="a"; name*1="b"`` is ``name``; with an extended section it is ``name*``, all percent-encoded.
+    """
+    if not any(b"*" in name for name, _ in params):
+        return list(params)
+    sections: dict[bytes, dict[int, tuple[bool, bytes]]] = {}
+    order: list[tuple[bytes, bytes | None]] = []  # a name and its value, or a base of sections and None
+    for name, value in params:
+        match = _SECTION.fullmatch(name)
+        if match is None:
+            order.append((name, value))
+            continue
+        base, number = match[1].lower(), int(match[2])
+        if base not in sections:
+            order.append((match[1], None))
+        sections.setdefault(base, {}).setdefault(number, (match[3] == b"*", value))
+    out: list[tuple[bytes, bytes]] = []
+    for name, single in order:
+        if single is not None:
+            out.append((name, single))
+            continue
+        found = sections[name.lower()]
+        run = [found[number] for number in range(len(found)) if number in found]
+        if 0 not in found or len(run) < len(found):
+            run = [found[number] for number in sorted(found)]  # a section is missing: what there is
+        if not any(extended for extended, _ in run):
+            out.append((name, b"".join([value for _, value in run])))
+            continue
+        octets = b"".join([value if extended else _NOT_PLAIN.sub(_to_percent, value) for extended, value in run])
+        out.append((name + b"*", octets if run[0][0] else b"''" + octets))
+    return out
+
+
+def _to_percent(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]
+
+
 def parameters(of: Media) -> dict[str, str]:
     """Parameters decoded, by lower-case name: RFC 2231 sections joined, charsets and encoded words undone.
 
     The extended form wins over the plain one of the same name (RFC 6266 4.3 asks the same of HTTP).
     """
     plain: dict[str, str] = {}
-    parts: dict[str, dict[int, tuple[bool, bytes]]] = {}
-    for name, value in of.params:
-        match = _SECTION.match(name.decode("latin-1").lower())
-        if match is None:
+    extended: dict[str, str] = {}
+    for name, value in joined(of.params):
+        key = name.decode("latin-1").lower()
+        if not key.endswith("*"):
+            plain.setdefault(key, decode_words(value))
             continue
-        base, number, extended = match[1], match[2], match[3]
-        if number is None and extended is None:
-            plain.setdefault(base, decode_words(value))
-        else:
-            parts.setdefault(base, {}).setdefault(int(number or 0), (extended is not None, value))
-    for base, sections in parts.items():
-        if 0 not in sections:
-            continue
-        octets, charset = b"", ""
-        for number in range(len(sections)):
-            if number not in sections:
-                break
-            extended_, value = sections[number]
-            if extended_ and number == 0 and value.count(b"'") >= 2:
-                told, _, value = value.split(b"'", 2)
-                charset = told.decode("latin-1")
-            octets += _PERCENT.sub(_from_hex, value) if extended_ else value
-        plain[base] = clean_line(decode(octets, charset))
-    return plain
+        charset = b""
+        if value.count(b"'") >= 2:
+            charset, _, value = value.split(b"'", 2)
+        text = decode(_PERCENT.sub(_from_hex, value), charset.decode("latin-1"))
+        extended.setdefault(key[:-1], clean_line(text))
+    return plain | extended

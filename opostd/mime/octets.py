@@ -15,11 +15,13 @@ _WORD_OCTETS = 42  # of text in one encoded word: 56 of base64 and 12 around it 
 
 
 def nstring(value: bytes | None) -> bytes:
-    """NIL, or a quoted string of the value in 7 bits."""
+    """NIL, or a quoted string of the value in 7 bits; a tab, which is mostly a fold's, becomes a space."""
     if value is None:
         return b"NIL"
     if not value.isascii() or b"\0" in value or b"\r" in value or b"\n" in value:
         value = seven_bit(value)
+    if b"\t" in value:
+        value = value.replace(b"\t", b" ")
     if b'"' in value or b"\\" in value:
         value = _SPECIAL.sub(rb"\\\1", value)
     return b'"' + value + b'"'

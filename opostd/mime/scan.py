@@ -129,6 +129,7 @@ class _Scanner:
         # Both delimiter lines of each open multipart -> its place in _open, and whether it closes; the innermost last.
         self._known: dict[bytes, list[tuple[int, bool]]] = {}
         self._levels: list[bytes] = []  # the delimiters of open multiparts
+        self._last_end = 0  # of the part ended last: the end of those around it is not before
         self._headers_left = MAX_HEADERS_OCTETS
         self._empty_line = (-1, -1)  # start and end of the last one found, so that no octet is searched twice
 
@@ -253,7 +254,8 @@ class _Scanner:
         self._open.pop()
         row = self._rows[opened.row]
         row[1] = len(self._rows) - opened.row - 1
-        row[4] = max(end, row[3])
+        # A header that a delimiter cut short keeps its line end, and so do the parts around it.
+        row[4] = self._last_end = max(end, row[3], self._last_end)
 
     def _know(self, delimiter: bytes, place: int) -> None:
         self._levels.append(delimiter)
