@@ -149,10 +149,8 @@ class _Reader:
             case b"@" if self._domain is None and not self._closed:
                 self._split_local()
                 self._domain = []
-            case b"@":
-                pass
-            case b":":
-                pass
+            case b"@" | b":" | b"<" | b">":
+                pass  # where it has no meaning, it is no text either
             case _:
                 self.word(char)
 

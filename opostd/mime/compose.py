@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=?-]{1,70}")  # RFC 2046 5.1.1, without the space
 _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
-_BARE_LINE_END = re.compile(rb"[\r\n\x00](?![ \t])")
+_LINE_END = re.compile(rb"[\r\n\x00]")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -39,7 +39,7 @@ def alternative(headers: Iterable[tuple[bytes, bytes]], text: str, html: str, bo
 
 
 def _header(name: bytes, value: bytes) -> bytes:
-    if not _NAME.fullmatch(name) or _BARE_LINE_END.search(_FOLD.sub(b"", value)) or b"\0" in value:
+    if not _NAME.fullmatch(name) or _LINE_END.search(_FOLD.sub(b"", value)):
         raise ValueError(f"not one header field: {name!r}")
     return name + b": " + value + b"\r\n"
 

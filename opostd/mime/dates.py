@@ -17,12 +17,12 @@ _FORMS = tuple(
     re.compile(form)
     for form in (
         # Wed, 17 Jul 1996 02:23:25 -0700
-        rb"\s*(?:[A-Za-z]{2,9}[,.]?\s+)?(?P<d>\d{1,2})[\s-]+(?P<m>[A-Za-z]{3,9})[\s,.-]+(?P<y>\d{2,4})(?:[\s,]+"
+        rb"\s*(?:[A-Za-z]{2,9}(?:[,.]\s*|\s+))?(?P<d>\d{1,2})[\s-]+(?P<m>[A-Za-z]{3,9})[\s,.-]+(?P<y>\d{2,4})(?:[\s,]+"
         + _TIME
         + _ZONE
         + rb")?",
         # Wed Jul 17 02:23:25 1996, and with a zone before the year
-        rb"\s*(?:[A-Za-z]{2,9}[,.]?\s+)?(?P<m>[A-Za-z]{3,9})\s+(?P<d>\d{1,2}),?\s+"
+        rb"\s*(?:[A-Za-z]{2,9}(?:[,.]\s*|\s+))?(?P<m>[A-Za-z]{3,9})\s+(?P<d>\d{1,2}),?\s+"
         + _TIME
         + _ZONE
         + rb"\s+(?P<y>\d{4})",
