@@ -82,7 +82,7 @@ NAMES = tuple(_MECHANISMS)
 
 def begin(mechanism: str) -> Exchange | None:
     """A new exchange; None for a mechanism that is not offered.  The name's case does not count (RFC 4422 3.1)."""
-    make = _MECHANISMS.get(mechanism.upper())
+    make = _MECHANISMS.get(mechanism.upper()) if mechanism.isascii() else None
     return make() if make is not None else None
 
 

@@ -43,6 +43,8 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "time": frozenset({"datetime"}),
 }
 
+MAX_ROUNDS = 8  # two do for what people write
+
 # \\ after the scheme is // to a browser; a control character anywhere in it is skipped by one.
 _LINK = re.compile(r"(?:https?://[^/\\\x00-\x20]|mailto:|cid:|#)[^\x00-\x1f\x7f\\]*", re.IGNORECASE)
 _PICTURE = re.compile(r"cid:[^\x00-\x20\x7f\\]+", re.IGNORECASE)
@@ -99,6 +101,14 @@ _CLEANER = Cleaner(
 
 
 def sanitize(fragment: str) -> str:
-    """The fragment with only what is allowed.  Not thread-safe, for bleach is not."""
-    cleaned: str = _CLEANER.clean(fragment)
-    return cleaned
+    """The fragment with only what is allowed, and such that cleaning it again changes nothing.  Not thread-safe.
+
+    What is taken out can change what the rest means (a link in a link, a table in a paragraph), so it is read again
+    until it stays; what does not stay is hostile, and comes back as escaped text.
+    """
+    for _ in range(MAX_ROUNDS):
+        cleaned: str = _CLEANER.clean(fragment)
+        if cleaned == fragment:
+            return cleaned
+        fragment = cleaned
+    return html.escape(fragment, quote=False)
