@@ -290,9 +290,12 @@ def unpack(packed: bytes) -> Tree:
     count, rest = divmod(len(packed) - 1, 20)
     if count < 1 or rest or packed[0] != _VERSION:
         raise ValueError("not a packed part tree")
-    numbers = struct.unpack_from(f"<{5 * count}I", packed, 1)
-    columns = (numbers[0::5], numbers[1::5], numbers[2::5], numbers[3::5], numbers[4::5])
-    return Tree(tuple(Part(_KINDS[kind], *row) for kind, *row in zip(*columns, strict=True)))
+    numbers = iter(struct.unpack_from(f"<{5 * count}I", packed, 1))
+    rows = zip(numbers, numbers, numbers, numbers, numbers, strict=True)
+    try:
+        return Tree(tuple([Part(_KINDS[kind], below, start, body, end) for kind, below, start, body, end in rows]))
+    except IndexError:
+        raise ValueError("not a packed part tree") from None
 
 
 _KINDS = tuple(Kind)

@@ -117,7 +117,9 @@ def test_packed_size() -> None:
     assert len(pack(scan(b"A: b\r\n\r\nx"))) == 21
 
 
-@pytest.mark.parametrize("octets", [b"", b"\x01", b"\x02" + bytes(20), b"\x01" + bytes(19), b"\x01" + bytes(21)])
+@pytest.mark.parametrize(
+    "octets", [b"", b"\x01", b"\x02" + bytes(20), b"\x01" + bytes(19), b"\x01" + b"\xff" * 20, b"\x01" + bytes(21)]
+)
 def test_not_a_packed_tree(octets: bytes) -> None:
     with pytest.raises(ValueError, match="packed"):
         unpack(octets)
