@@ -31,6 +31,26 @@ def test_the_text_is_not_altered(text: str) -> None:
     assert not any(line.endswith((b" ", b"\t")) for line in encoded.split(b"\r\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", b""),
+        ("a\nb\r\nc", b"a\r\nb\r\nc"),
+        ("a \n\t", b"a=20\r\n=09"),
+        ("a\rb", b"a=0Db"),
+        ("1=2", b"1=3D2"),
+        (".\n..", b"=2E\r\n.."),
+        ("From me\nFrom", b"=46rom me\r\nFrom"),
+        ("From " + "x" * 71, b"=46=\r\nrom " + b"x" * 71),
+        ("x" * 77, b"x" * 75 + b"=\r\nxx"),
+        ("ü\ud800", b"=C3=BC?"),
+    ],
+)
+def test_quoted_printable(text: str, expected: bytes) -> None:
+    assert quoted_printable(text) == expected
+    assert all(len(line) <= 76 for line in quoted_printable(text).split(b"\r\n"))
+
+
 @given(TEXTS, TEXTS)
 def test_both_parts_are_read_again(text: str, html: str) -> None:
     raw = alternative([(b"Subject", b"s"), (b"To", b"a@b,\r\n c@d")], text, html, BOUNDARY)

@@ -53,6 +53,7 @@ def test_addresses_are_bounded_together() -> None:
         (b"NIL", b'"NIL"'),
         (b'"', b'"\\""'),
         (b"a\tb", b'"a b"'),
+        (b"a\x00b", b'"=?utf-8?b?Ye+/vWI=?="'),
         (b"a\x00\r\nb", b'"=?utf-8?b?Ye+/vSBi?="'),
     ],
 )
