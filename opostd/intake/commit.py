@@ -55,9 +55,10 @@ class _Item:
 class GroupCommit:
     """Keeps posts.  One task commits while there is something to commit."""
 
-    def __init__(self, store: Store, *, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], int], max_waiting_octets: int = MAX_WAITING_OCTETS) -> None:
         self._store = store
         self._now = now
+        self._max_waiting_octets = max_waiting_octets
         self._waiting: deque[_Item] = deque()
         self._waiting_octets = 0
         self._done: list[SpoolKey] = []
@@ -103,7 +104,7 @@ class GroupCommit:
 
     async def _wait_for_room(self, octets: int) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting and self._waiting_octets + octets > MAX_WAITING_OCTETS:
+        while self._waiting and self._waiting_octets + octets > self._max_waiting_octets:
             turn = loop.create_future()
             self._room.append(turn)
             await turn

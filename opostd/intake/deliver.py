@@ -95,6 +95,10 @@ class Deliverer:
         if self._waiting and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._run())
 
+    def put_held(self) -> None:
+        """Try again what a fault has held back."""
+        self.put([next(iter(arrivals.values())) for arrivals in self._held.values()])  # the rest of a box comes along
+
     async def finish(self) -> None:
         """Until nothing waits."""
         while self._task is not None and not self._task.done():
@@ -110,11 +114,14 @@ class Deliverer:
 
     async def _run(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(MAX_ROWS, len(self._waiting)))]
             boxes: dict[Key, dict[PostId, Arrival]] = {}
-            for arrival in batch:
+            rows = 0
+            while self._waiting and rows < MAX_ROWS:
+                arrival = self._waiting.popleft()
                 if arrival.key not in boxes:
                     boxes[arrival.key] = self._held.pop(arrival.key, {})
+                    rows += len(boxes[arrival.key])
+                rows += 1
                 # The spool may bring a post that is on its way already, or was held back: it keeps its place.
                 known = boxes[arrival.key].setdefault(arrival.delivery.post, arrival)
                 if known is not arrival:

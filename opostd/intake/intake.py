@@ -143,8 +143,8 @@ class Intake:
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
             message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
-            sources = [await self._store.run(provision.source, each.box) for each in unique if each.source]
-            message = lists.addressed(message, sources)
+            found = [await self._store.run(provision.source, each.box) for each in unique if each.source]
+            message = lists.addressed(message, [source for source in found if source is not None])
             if account is not None:
                 message = await self._rendered(message, mode, id_)
             top = [received(trace, hostname=self._hostname, post=id_, now=now)]
@@ -152,8 +152,8 @@ class Intake:
                 top.insert(0, return_path(mail_from))
             octets = message.topped(top).octets
             post = await self._off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
-        await self._to_the_end(self._keep_and_deliver(post, unique, now))
-        return id_
+            await self._to_the_end(self._keep_and_deliver(post, unique, now))
+            return id_
 
     async def append(
         self, raw: bytes, owner: OwnerId, box: BoxId, internaldate: int | None, flags: Flags = NO_FLAGS
@@ -167,8 +167,8 @@ class Intake:
             now = self._now()
             await self._off_loop(len(raw), partial(check_kept, raw, self._limits))
             post = await self._off_loop(len(raw), partial(new_post, raw, id=new_post_id(), now=now))
-        date = now if internaldate is None else internaldate
-        return await self._to_the_end(self._keep_and_append(post, owner, box, date, flags))
+            date = now if internaldate is None else internaldate
+            return await self._to_the_end(self._keep_and_append(post, owner, box, date, flags))
 
     async def _rendered(self, message: Message, mode: Markdown, id_: PostId) -> Message:
         """With an HTML part beside its Markdown, if it is such a message."""
@@ -214,26 +214,22 @@ class Intake:
             yield
         finally:
             self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+            self._look_idle()
+
+    def _look_idle(self) -> None:
+        if not self._under_way and not self._tasks:
+            self._idle.set()
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """What has begun goes on without its caller, who may be cancelled: a client that is gone."""
-
-        async def whole() -> T:
-            with self._busy():
-                return await work
-
-        if self._closed:
-            work.close()
-            raise Unavailable("the server stops")
-        task = asyncio.get_running_loop().create_task(whole())
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._look_idle()
         if not task.cancelled():
             task.exception()  # looked at: its caller may be gone, and the log has it
 

@@ -24,7 +24,8 @@ LEASE_ROWS = 250
 LOOK_S = 15.0  # between looks while nothing is known to wait
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 3600.0
-MAX_ERROR = 500  # characters of an error, kept for `opostd queue list`
+# Rows this young are on their way in some process, in memory.  A fault's are tried again from there.
+GRACE_S = 30
 
 
 def pause_s(attempts: int, chance: float) -> float:
@@ -71,10 +72,10 @@ class Retry:
         """Something did not reach its box just now: look again soon."""
         self._hurry.set()
 
-    async def drain(self) -> int:
-        """Try all that is due, oldest first; how many rows that was.  Raises Unavailable."""
+    async def drain(self, grace_s: int = 0) -> int:
+        """Try all that is due for so many seconds, oldest first; how many rows that was.  Raises Unavailable."""
         rows = 0
-        while batch := await self._store.run(queue.lease, self._now(), LEASE_S, LEASE_ROWS):
+        while batch := await self._store.run(queue.lease, self._now() - grace_s, LEASE_S, LEASE_ROWS):
             rows += len(batch)
             if not await self._try(batch):
                 break
@@ -97,25 +98,26 @@ class Retry:
             if ticket.error is None or isinstance(ticket.error, NoSuchBox):
                 moved = True
                 continue
-            next_at = self._now() + int(pause_s(row.attempts, self._chance())) + 1
-            text = f"{type(ticket.error).__name__}: {ticket.error}"[:MAX_ERROR]
+            next_at = self._now() + int(pause_s(row.attempts - 1, self._chance())) + 1
+            text = f"{type(ticket.error).__name__}: {ticket.error}"
             await self._store.run(queue.retry_later, (row.post, row.owner, row.box), text, next_at)
         return moved
 
     async def _run(self) -> None:
         failures = 0
         while True:
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(LOOK_S * (1 + self._chance() / 2)):
                     await self._hurry.wait()
-            if self._hurry.is_set():
                 self._hurry.clear()
                 await asyncio.sleep(min(LOOK_S, pause_s(failures, self._chance())))
-            try:
-                await self.drain()
-                failures = 0
-            except Exception as error:
                 failures += 1
+                self._deliverer.put_held()
+            except TimeoutError:
+                failures = 0
+            try:
+                await self.drain(GRACE_S)
+            except Exception as error:
                 self._hurry.set()
                 unknown = None if isinstance(error, Unavailable) else error
                 log.warning("the spool cannot be looked at error=%r", error, exc_info=unknown)

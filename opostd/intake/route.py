@@ -21,7 +21,6 @@ MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
 MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
 MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
 POSTMASTER = "postmaster"
-ADMINISTRATORS = BoxId(0)  # their list is kept as that of a source without a box
 
 
 @dataclass(slots=True)
@@ -50,7 +49,7 @@ class Router:
         for leaf in leaves:
             try:
                 targets[await self._target(leaf, account)] = None
-            except (NoSuchBox, NotAllowed) as error:
+            except (NoSuchBox, NoSuchAddress, NotAllowed) as error:
                 refusal = error
         if addr.partition("@")[0] == POSTMASTER:
             if not targets:
@@ -93,7 +92,7 @@ class Router:
         leaves: dict[str, Address] = {}
         seen = {start.addr}
         level = [start]
-        for _ in range(MAX_ALIAS_DEPTH):
+        for _ in range(MAX_ALIAS_DEPTH + 1):
             names: dict[str, None] = {}
             for address in level:
                 if address.kind is AddressKind.ALIAS:
@@ -137,23 +136,22 @@ class Router:
 
     async def _check_policy(self, address: Address, account: Account | None) -> None:
         """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere."""
-        policy = (await self.store.run(provision.source, address.box)).post
+        source = await self.store.run(provision.source, address.box)
+        if source is None:  # being removed
+            raise NoSuchAddress(address.addr)
+        policy = source.post
         if policy is PostPolicy.ANYONE:
             return
         if account is not None:
             if account.admin or policy is PostPolicy.LOCAL:
                 return
             wanted = {PostPolicy.MEMBERS: MemberRole.READER, PostPolicy.NAMED: MemberRole.SENDER}.get(policy)
-            if wanted is not None and await self._role(address.box, account.owner) & wanted:
+            if wanted is not None and await self.store.run(provision.role, address.box, account.owner) & wanted:
                 return
         raise NotAllowed(f"may not post to {address.addr}")
 
-    async def _role(self, source: BoxId, owner: OwnerId) -> int:
-        """What somebody is to a source, as bits of MemberRole."""
-        return next((each.role for each in await self.store.run(provision.members, source) if each.owner == owner), 0)
-
     async def _administrators(self) -> list[Target]:
-        members = await self.store.run(provision.members, ADMINISTRATORS)
+        members = await self.store.run(provision.members, provision.ADMINISTRATORS)
         return [await self._inbox(each.owner) for each in members]
 
 
