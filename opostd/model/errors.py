@@ -66,6 +66,10 @@ class MailLoop(BadMessage):
     """A message that has passed so many servers that it must be going in a circle (RFC 5321 6.3)."""
 
 
+class LostPost(Refused):
+    """A box has a row of a post that the store does not have: a damaged database."""
+
+
 class LoginFailed(Refused):
     """Wrong name or wrong password, or a disabled account: never told apart."""
 

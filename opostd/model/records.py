@@ -4,7 +4,7 @@ Times are whole seconds since 1970-01-01 UTC unless the name says otherwise.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 
@@ -34,7 +34,7 @@ class PostPolicy(IntEnum):
     ADMINS = 4  # administrators who have logged in: `everyone` at first
 
 
-class MemberRole(IntEnum):
+class MemberRole(IntFlag):
     """What somebody is to a source, as bits: a reader may also be a named sender."""
 
     READER = 1

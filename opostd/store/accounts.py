@@ -1,0 +1,144 @@
+"""Who has an address, and who can log in."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from opostd.model.errors import BadAddress, NoSuchAddress
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.records import Account, AccountState, Address, AddressKind
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.run import Group, Tx, reads, writes
+
+MAX_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
+MAX_DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
+
+# What stands in an address without quotes: dot-atom of RFC 5322 3.2.3, and UTF-8 of RFC 6532.
+_LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]+\Z")
+_ADDRESS = sa.select(
+    schema.address.c.addr,
+    schema.address.c.owner_id,
+    schema.address.c.kind,
+    schema.address.c.box_id,
+    schema.address.c.target,
+)
+_ACCOUNT = sa.select(
+    schema.account.c.owner_id,
+    schema.account.c.login,
+    schema.account.c.name,
+    schema.account.c.secret,
+    schema.account.c.state,
+    schema.account.c.admin,
+    schema.account.c.created,
+)
+_ONE_ADDRESS = _ADDRESS.where(schema.address.c.addr == sa.bindparam("addr"))
+_ONE_ACCOUNT = _ACCOUNT.where(schema.account.c.owner_id == sa.bindparam("owner"))
+
+
+def fold_address(text: str, domains: Sequence[str]) -> str:
+    """The address as the directory has it: lower case, NFC, without a last dot, with the first domain if it has none.
+
+    domains: those of this server, the first is the default.  Raises BadAddress, for other domains too.
+    """
+    local, at, domain = unicodedata.normalize("NFC", text).rpartition("@")
+    if not at:
+        local, domain = domain, domains[0]
+    local = unicodedata.normalize("NFC", local.lower())
+    domain = unicodedata.normalize("NFC", domain.lower()).removesuffix(".")
+    try:
+        octets = len(local.encode()), len(domain.encode())
+    except UnicodeEncodeError:  # a lone surrogate, of octets that were no UTF-8
+        raise BadAddress("an address is UTF-8") from None
+    if not _LOCAL.match(local) or ".." in local or local.startswith(".") or local.endswith("."):
+        raise BadAddress(f"{_shown(text)} is no address")
+    if octets[0] > MAX_LOCAL_OCTETS or octets[1] > MAX_DOMAIN_OCTETS:
+        raise BadAddress(f"{_shown(text)} is too long for an address")
+    if domain not in {each.lower() for each in domains}:
+        raise BadAddress(f"{_shown(text)} is not in a domain of this server")
+    return f"{local}@{domain}"
+
+
+def _shown(text: str) -> str:
+    """For an error's text, which is said to a peer: one short line."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text[:80])
+
+
+def _address_of(row: Any) -> Address:
+    addr, owner, kind, box, target = row
+    return Address(addr, OwnerId(owner), AddressKind(kind), BoxId(box), target)
+
+
+def _account_of(row: Any) -> Account:
+    owner, login, name, secret, state, admin, created = row
+    return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created)
+
+
+@reads(Group.DIRECTORY)
+def address(tx: Tx, addr: str) -> Address | None:
+    """What a folded address leads to, or None."""
+    row = tx.execute(_ONE_ADDRESS, {"addr": addr}).first()
+    return None if row is None else _address_of(row)
+
+
+@reads(Group.DIRECTORY)
+def addresses(tx: Tx, addrs: Sequence[str]) -> dict[str, Address]:
+    """Those of the folded addresses that are there."""
+    found: dict[str, Address] = {}
+    for page in chunks(list(dict.fromkeys(addrs))):
+        rows = tx.execute(_ADDRESS.where(schema.address.c.addr.in_(page)))
+        found.update((row.addr, _address_of(row)) for row in rows)
+    return found
+
+
+@reads(Group.OWNER)
+def account(tx: Tx, owner: OwnerId) -> Account | None:
+    """The account, or None."""
+    row = tx.execute(_ONE_ACCOUNT, {"owner": owner}).first()
+    return None if row is None else _account_of(row)
+
+
+@reads(Group.OWNER)
+def accounts_by_owner(tx: Tx, owners: Sequence[OwnerId]) -> dict[OwnerId, Account]:
+    """Those of the accounts that are there."""
+    found: dict[OwnerId, Account] = {}
+    for page in chunks(list(dict.fromkeys(owners))):
+        rows = tx.execute(_ACCOUNT.where(schema.account.c.owner_id.in_(page)))
+        found.update((OwnerId(row.owner_id), _account_of(row)) for row in rows)
+    return found
+
+
+@reads(Group.OWNER)
+def accounts(tx: Tx, after: OwnerId = SYSTEM_OWNER, limit: int = 500) -> list[Account]:
+    """A page of all accounts but the system's, by owner id: ``after`` is the last one of the page before.
+
+    For the administrator's list; the one statement that goes over all owners.
+    """
+    owner_id = schema.account.c.owner_id
+    rows = tx.execute(_ACCOUNT.where(owner_id > after).order_by(owner_id).limit(limit))
+    return [_account_of(row) for row in rows]
+
+
+@writes(Group.OWNER)
+def set_secret(tx: Tx, owner: OwnerId, secret: str | None) -> None:
+    """A new argon2id string; None: nobody logs in.  Raises NoSuchAddress."""
+    _change(tx, owner, secret=secret)
+
+
+@writes(Group.OWNER)
+def set_state(tx: Tx, owner: OwnerId, state: AccountState) -> None:
+    """Whether somebody may log in; open sessions are told.  Raises NoSuchAddress."""
+    _change(tx, owner, state=int(state))
+
+
+def _change(tx: Tx, owner: OwnerId, **values: object) -> None:
+    table = schema.account
+    changed = tx.execute(
+        sa.update(table).where(table.c.owner_id == owner).values(**values).returning(table.c.owner_id)
+    ).first()
+    if changed is None:
+        raise NoSuchAddress("there is no such account")
+    tx.hint(owner, BoxId(0), 0)

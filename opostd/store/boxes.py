@@ -1,0 +1,257 @@
+"""Boxes of an account: made, listed, renamed, deleted; and the names subscribed to (RFC 9051 6.3.4 to 6.3.11).
+
+What changes an owner's list of boxes locks the account's row first, which also counts the UIDVALIDITYs: none is given
+twice to one owner, so a name never comes back with an old one.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from opostd.model.errors import BadBoxName, BoxExists, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
+from opostd.model.flags import SEEN
+from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid, new_box_id
+from opostd.model.records import Box
+from opostd.store import moves, schema
+from opostd.store.dialect import insert_new
+from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box
+from opostd.store.names import INBOX, below, canonical, check, parents
+from opostd.store.run import Group, Tx, reads, writes
+
+DEFAULT_BOXES: tuple[tuple[str, str], ...] = (
+    (INBOX, ""), ("Sent", "Sent"), ("Drafts", "Drafts"), ("Trash", "Trash"), ("Junk", "Junk"), ("Archive", "Archive")
+)  # fmt: skip
+"""Name and SPECIAL-USE role (RFC 6154) of what every account has from the start."""
+
+MAX_BOXES = 10_000  # of one owner: LIST answers them all, and a client gone wrong makes them in a loop
+MAX_LSUB = 20_000  # names need not be boxes (RFC 9051 6.3.7), so they have a limit of their own
+
+_box, _lsub, _account = schema.box, schema.lsub, schema.account
+_ALL = sa.select(*BOX_COLUMNS).where(_box.c.owner_id == sa.bindparam("owner")).order_by(_box.c.name)
+_NAMED = sa.select(*BOX_COLUMNS).where(_box.c.owner_id == sa.bindparam("owner"), _box.c.name == sa.bindparam("name"))
+_dp = schema.delivered_post
+_COUNTS = sa.select(
+    sa.func.count(),
+    sa.func.coalesce(sa.func.sum(sa.case((_dp.c.bits.bitwise_and(SEEN) == 0, 1), else_=0)), 0),
+    sa.func.coalesce(sa.func.sum(_dp.c.size), 0),
+).where(_dp.c.owner_id == sa.bindparam("owner"), _dp.c.box_id == sa.bindparam("box"))
+
+
+def clock() -> int:
+    """Seconds since 1970, where a caller gives none."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What STATUS tells (RFC 9051 6.3.11).  size: octets of all messages."""
+
+    messages: int
+    unseen: int
+    uidnext: Uid
+    uidvalidity: int
+    highestmodseq: ModSeq
+    size: int
+
+
+@reads(Group.OWNER)
+def box_named(tx: Tx, owner: OwnerId, name: str) -> Box:
+    """The box of that name; INBOX in any case.  Raises NoSuchBox."""
+    row = tx.execute(_NAMED, {"owner": owner, "name": canonical(name)}).first() if _sane(name) else None
+    if row is None:
+        raise NoSuchBox("no such mailbox")
+    return box_of(row)
+
+
+def _sane(name: str) -> bool:
+    """PostgreSQL refuses NUL and lone surrogates as text: such a box is not there."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in name)
+
+
+@reads(Group.OWNER)
+def box_by_id(tx: Tx, owner: OwnerId, box: BoxId) -> Box:
+    """Raises NoSuchBox."""
+    return read_box(tx, owner, box)
+
+
+@reads(Group.OWNER)
+def boxes(tx: Tx, owner: OwnerId) -> list[Box]:
+    """All boxes of an owner; the order is the database's, by name."""
+    return [box_of(row) for row in tx.execute(_ALL, {"owner": owner})]
+
+
+@reads(Group.OWNER)
+def status(tx: Tx, owner: OwnerId, box: BoxId) -> Status:
+    """The box counted.  Raises NoSuchBox."""
+    found = read_box(tx, owner, box)
+    messages, unseen, size = tx.execute(_COUNTS, {"owner": owner, "box": box}).one()
+    return Status(messages, int(unseen), found.uidnext, found.uidvalidity, found.highestmodseq, int(size))
+
+
+# The tree
+
+
+def uidvalidities(tx: Tx, owner: OwnerId, count: int, now: int) -> range:
+    """Takes the lock of the owner's list of boxes, and that many UIDVALIDITYs.  Raises NoSuchAddress.
+
+    They go with the clock, and on by one when the clock stands or goes back.
+    """
+    last = _account.c.uidvalidity
+    start = sa.case((last < now, sa.literal(now, sa.BigInteger)), else_=last + 1)
+    row = tx.execute(
+        sa.update(_account)
+        .where(_account.c.owner_id == owner)
+        .values(uidvalidity=start + (count - 1 if count else 0))
+        .returning(last)
+    ).first()
+    if row is None:
+        raise NoSuchAddress("there is no such account")
+    return range(row[0] - count + 1, row[0] + 1)
+
+
+def insert_boxes(tx: Tx, owner: OwnerId, named: Sequence[tuple[BoxId, str, str]], validities: range) -> None:
+    """Rows of new boxes: id, name, role."""
+    rows = [
+        {"owner_id": owner, "box_id": id_, "name": name, "role": role, "uidvalidity": validity}
+        for (id_, name, role), validity in zip(named, validities, strict=True)
+    ]
+    tx.execute(sa.insert(_box), rows)
+    for id_, _, _ in named:
+        tx.hint(owner, id_, 1)
+
+
+@writes(Group.OWNER)
+def create(tx: Tx, owner: OwnerId, name: str, role: str = "", now: int | None = None) -> Box:
+    """A new box, and those above it that are missing (RFC 9051 6.3.4).
+
+    role: a SPECIAL-USE attribute without backslash, which one box of an owner may have.  Raises BadBoxName,
+    BoxExists, LimitReached.
+    """
+    name = canonical(name)
+    check(name)
+    validities = uidvalidities(tx, owner, len(parents(name)) + 1, clock() if now is None else now)
+    known = {each.name: each for each in boxes(tx, owner)}
+    if name in known:
+        raise BoxExists("there is a mailbox of that name already")
+    if role and any(each.role == role for each in known.values()):
+        raise BoxExists(f"another mailbox is \\{role} already")
+    new = [(new_box_id(), above, "") for above in parents(name) if above not in known] + [(new_box_id(), name, role)]
+    if len(known) + len(new) > MAX_BOXES:
+        raise LimitReached(f"an account has at most {MAX_BOXES} mailboxes")
+    insert_boxes(tx, owner, new, validities[-len(new) :])
+    return read_box(tx, owner, new[-1][0])
+
+
+@writes(Group.OWNER)
+def delete(tx: Tx, owner: OwnerId, name: str) -> None:
+    """Removes a box with what is in it.  Those below it stay, and the name is then no more than a level of theirs.
+
+    Its name stays subscribed (RFC 9051 6.3.5).  Raises NoSuchBox, NotAllowed for INBOX.
+    """
+    if canonical(name) == INBOX:
+        raise NotAllowed("INBOX cannot be deleted")
+    found = box_named(tx, owner, name)
+    remove(tx, owner, found.box)
+
+
+def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:
+    """All rows of a box.  The row of the box goes first: a delivery that waits for its lock finds no box."""
+    gone = tx.execute(
+        sa.delete(_box).where(_box.c.owner_id == owner, _box.c.box_id == box).returning(_box.c.box_id)
+    ).first()
+    if gone is None:
+        raise NoSuchBox("no such mailbox")
+    for table, column in (
+        (schema.delivered_post, "box_id"),
+        (schema.expunged, "box_id"),
+        (schema.subscription, "target_box"),
+    ):
+        tx.execute(sa.delete(table).where(table.c.owner_id == owner, table.c[column] == box))
+    tx.hint(owner, box, 0)
+
+
+@writes(Group.OWNER)
+def rename(tx: Tx, owner: OwnerId, old: str, new: str, now: int | None = None) -> None:
+    """Renames a box and those below it, with the names subscribed to; boxes above the new name are made.
+
+    INBOX stays, empty, and its messages go to the new box (RFC 9051 6.3.6).  Raises NoSuchBox, BoxExists, BadBoxName.
+    """
+    old, new, now = canonical(old), canonical(new), clock() if now is None else now
+    if old == INBOX:
+        _rename_inbox(tx, owner, new, now)
+        return
+    check(new)
+    validities = uidvalidities(tx, owner, len(parents(new)), now)
+    known = {each.name: each for each in boxes(tx, owner)}
+    moving = [each for each in known.values() if each.name == old or below(each.name, old)]
+    if not moving:
+        raise NoSuchBox("no such mailbox")
+    if below(new, old):
+        raise BadBoxName("a mailbox cannot go below itself")
+    staying = known.keys() - {each.name for each in moving}
+    renamed = {each.name: new + each.name[len(old) :] for each in moving}
+    if new in known or not staying.isdisjoint(renamed.values()):
+        raise BoxExists("there is a mailbox of that name already")
+    for name in renamed.values():
+        check(name)
+    missing = [(new_box_id(), above, "") for above in parents(new) if above not in staying]
+    if len(known) + len(missing) > MAX_BOXES:
+        raise LimitReached(f"an account has at most {MAX_BOXES} mailboxes")
+    for each in moving:
+        tx.execute(
+            sa.update(_box)
+            .where(_box.c.owner_id == owner, _box.c.box_id == each.box)
+            .values(name=renamed[each.name])
+        )  # fmt: skip
+        tx.hint(owner, each.box, each.highestmodseq)
+    if missing:
+        insert_boxes(tx, owner, missing, validities[-len(missing) :])
+    _rename_lsub(tx, owner, old, new)
+
+
+def _rename_inbox(tx: Tx, owner: OwnerId, new: str, now: int) -> None:
+    made = create(tx, owner, new, "", now)
+    inbox = box_named(tx, owner, INBOX)
+    for id_ in sorted((made.box, inbox.box)):
+        lock(tx, owner, id_)
+    uids = tx.execute(
+        sa.select(_dp.c.uid).where(_dp.c.owner_id == owner, _dp.c.box_id == inbox.box).order_by(_dp.c.uid)
+    ).scalars()
+    moves.move(tx, owner, inbox.box, made.box, [Uid(uid) for uid in uids], now)
+
+
+def _rename_lsub(tx: Tx, owner: OwnerId, old: str, new: str) -> None:
+    for name in lsub_names(tx, owner):
+        if name == old or below(name, old):
+            lsub_remove(tx, owner, name)
+            insert_new(tx, _lsub, [{"owner_id": owner, "name": new + name[len(old) :]}])
+
+
+# Subscribed names
+
+
+@writes(Group.OWNER)
+def lsub_add(tx: Tx, owner: OwnerId, name: str) -> None:
+    """Subscribes to a name, which need not be a box.  Raises BadBoxName, LimitReached."""
+    name = canonical(name)
+    check(name)
+    count = tx.execute(sa.select(sa.func.count()).select_from(_lsub).where(_lsub.c.owner_id == owner)).scalar_one()
+    if count >= MAX_LSUB:
+        raise LimitReached(f"an account subscribes to at most {MAX_LSUB} names")
+    insert_new(tx, _lsub, [{"owner_id": owner, "name": name}])
+
+
+@writes(Group.OWNER)
+def lsub_remove(tx: Tx, owner: OwnerId, name: str) -> None:
+    """No error where it was not subscribed to (RFC 9051 6.3.8)."""
+    if _sane(name):
+        tx.execute(sa.delete(_lsub).where(_lsub.c.owner_id == owner, _lsub.c.name == canonical(name)))
+
+
+@reads(Group.OWNER)
+def lsub_names(tx: Tx, owner: OwnerId) -> list[str]:
+    """The names subscribed to."""
+    found = tx.execute(sa.select(_lsub.c.name).where(_lsub.c.owner_id == owner).order_by(_lsub.c.name))
+    return list(found.scalars())

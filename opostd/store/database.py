@@ -1,0 +1,260 @@
+"""One database: its connections, each held by a thread, and one transaction on them.
+
+SQLite has exactly one writer (BEGIN IMMEDIATE) and two readers; PostgreSQL has ``pool_size`` connections, half of them
+for reads, so that writers who wait for a box lock never stop a reader.  Connections are in autocommit and BEGIN and
+COMMIT are said here: half of what the usual pool costs is its own BEGIN and ROLLBACK (feasibility.md 2a).
+
+SQLite files are made 0600, and their directory is synced: what COMMIT has promised must be found after a power loss.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+from opostd.model.errors import Unavailable
+from opostd.store.retry import NotReplicated, judge
+
+T = TypeVar("T")
+
+SQLITE_READERS = 2  # feasibility.md 2: a third gains nothing
+BUSY_MS = 500  # another process writes; longer waits are runs of the whole function again, so that deadlines hold
+CACHE_KIB = 8 * 1024  # of each SQLite connection
+LOCK_TIMEOUT_S = 10  # of a box lock on PostgreSQL: then 55P03, and the function runs again
+POSTGRES_DEFAULTS: dict[str, Any] = {  # distributed.md 5: a dead server is noticed in seconds
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+    "application_name": "opostd",
+}
+
+
+class Step(Protocol):
+    """Called around COMMIT with ``before`` or ``after``; what it raises is taken for a fault of the database there."""
+
+    def __call__(self, moment: str) -> None: ...
+
+
+class _Threads:
+    """Threads, each with a connection of its own that it keeps."""
+
+    def __init__(self, name: str, count: int, connect: Callable[[], sa.Connection]) -> None:
+        self._connect = connect
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix=f"store-{name}")
+        self._local = threading.local()
+        self._open: set[sa.Connection] = set()
+        self._lock = threading.Lock()
+
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        try:
+            return self._executor.submit(work)
+        except RuntimeError as error:
+            raise Unavailable("the store is closed") from error
+
+    def connection(self) -> sa.Connection:
+        """This thread's connection."""
+        found: sa.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._local.connection = self._connect()
+            with self._lock:
+                self._open.add(found)
+        return found
+
+    def drop(self) -> None:
+        """Closes this thread's connection: the next use makes a new one."""
+        found: sa.Connection | None = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if found is not None:
+            with self._lock:
+                self._open.discard(found)
+            _close(found)
+
+    def close(self) -> None:
+        """What runs ends first, what waits does not begin."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        for connection in self._open:
+            _close(connection)
+        self._open.clear()
+
+
+class Database:
+    """All of one process's connections to one URL.  step: see ``Step``."""
+
+    def __init__(self, url: str, pool_size: int, step: Step | None = None) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._step = step
+        self._engine = _engine(self.url)
+        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
+        readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
+        writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
+        self._readers = _Threads("read", readers, self._connect)
+        self._writers = _Threads("write", writers, self._connect)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def read(self, work: Callable[[sa.Connection], T]) -> "Future[T]":
+        """Runs the work in a thread for readers."""
+        return self._readers.submit(lambda: self._reading(work))
+
+    def write(self, work: Callable[[sa.Connection], T], committed: Callable[[T], None]) -> "Future[T]":
+        """Runs the work in a transaction, and ``committed`` with its result after COMMIT, in the same thread."""
+        return self._writers.submit(lambda: self._transaction(work, committed))
+
+    def data_version(self) -> "Future[tuple[int, int]]":
+        """SQLite: a value that differs when another process has written since the last call."""
+
+        def look() -> tuple[int, int]:
+            with self._clean(self._writers) as connection:
+                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                return id(connection.connection.dbapi_connection), version
+
+        return self._writers.submit(look)
+
+    def close(self) -> None:
+        self._readers.close()
+        self._writers.close()
+        self._engine.dispose()
+
+    def _connect(self) -> sa.Connection:
+        if self.is_sqlite and self.url.database:
+            create_file(Path(self.url.database))
+        return self._engine.connect()
+
+    @contextlib.contextmanager
+    def _clean(self, threads: _Threads) -> Iterator[sa.Connection]:
+        """This thread's connection; after an error it is out of its transaction, or closed."""
+        connection = threads.connection()
+        try:
+            yield connection
+        except BaseException as error:
+            if judge(error).reconnect or not _roll_back(connection):
+                threads.drop()
+            raise
+
+    def _reading(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._clean(self._readers) as connection:
+            if not self.is_sqlite:  # each statement sees what was committed before it: readers are written for that
+                return work(connection)
+            connection.exec_driver_sql("BEGIN")
+            result = work(connection)
+            connection.exec_driver_sql("COMMIT")
+            return result
+
+    def _transaction(self, work: Callable[[sa.Connection], T], committed: Callable[[T], None]) -> T:
+        with self._clean(self._writers) as connection:
+            connection.exec_driver_sql(self._begin)
+            result = work(connection)
+            if self._step is not None:
+                self._step("before")
+            notices = connection.connection.info.get(_NOTICES)
+            if notices is not None:
+                notices.clear()
+            connection.exec_driver_sql("COMMIT")
+            if notices:
+                raise NotReplicated(notices[0])
+            if self._step is not None:
+                self._step("after")
+        committed(result)
+        return result
+
+
+_NOTICES = "opostd notices"
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.NullPool,
+            connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "cached_statements": 512},
+        )
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    given = {name: value for name, value in POSTGRES_DEFAULTS.items() if name not in url.query}
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=given)
+    sa.event.listen(engine, "connect", _prepare_postgres)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # 250 is said after COMMIT, so COMMIT must be on the disk
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+        "journal_size_limit = 67108864",  # a WAL that has grown under a long reader shrinks again
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _prepare_postgres(connection: psycopg.Connection[Any], record: sa.pool.ConnectionPoolEntry) -> None:
+    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'").close()
+    notices: list[str] = []
+    record.info[_NOTICES] = notices
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        # Any warning at COMMIT: its text is in the server's language, and none of them is a success (rule 8).
+        if diagnostic.severity_nonlocalized == "WARNING":
+            notices.append(diagnostic.message_primary or "warning")
+
+    connection.add_notice_handler(note)
+
+
+def create_file(path: Path) -> None:
+    """An empty SQLite file, 0600, its directory synced; nothing where there is one."""
+    with contextlib.suppress(FileExistsError):
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        except FileNotFoundError as error:
+            raise Unavailable(f"there is no folder {path.parent}") from error
+        except PermissionError as error:
+            raise Unavailable(f"{path} cannot be made: {error.strerror}") from error
+        os.fsync(descriptor)
+        os.close(descriptor)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _roll_back(connection: sa.Connection) -> bool:
+    """Whether the connection is out of its transaction and may be used again."""
+    try:
+        raw = connection.connection.dbapi_connection
+        if isinstance(raw, sqlite3.Connection):
+            if raw.in_transaction:  # some errors have rolled back already
+                raw.rollback()
+        elif isinstance(raw, psycopg.Connection):
+            if raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                raw.execute("ROLLBACK").close()
+        else:
+            return False
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error):
+        return False
+    return True
+
+
+def _close(connection: sa.Connection) -> None:
+    with contextlib.suppress(sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error):
+        connection.close()
+
+
+def chunks(items: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """The items in pages: at most 500 rows in a statement (rule 9)."""
+    for at in range(0, len(items), size):
+        yield items[at : at + size]

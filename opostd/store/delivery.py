@@ -1,0 +1,112 @@
+"""Posts into boxes: commit 2 of design.md 4.
+
+UIDs are taken from the box under its lock, so they become visible in the order of commits, and a delivery that runs
+again finds its posts there: a post that the box has keeps its UID and costs no modseq.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from opostd.model.errors import NoSuchBox
+from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.locks import advance
+from opostd.store.run import Group, Tx, writes
+
+_dp = schema.delivered_post
+INSERT = sa.insert(_dp)
+_KNOWN = sa.select(_dp.c.post_id, _dp.c.uid).where(
+    _dp.c.owner_id == sa.bindparam("owner"),
+    _dp.c.box_id == sa.bindparam("box"),
+    _dp.c.post_id.in_(sa.bindparam("ids", expanding=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A post on its way into a box.  size: its octets; bits, keywords: the flags it arrives with (APPEND)."""
+
+    post: PostId
+    size: int
+    internaldate: int
+    bits: int = 0
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """uids: of each post, in the order given; modseq: of the box now; fresh: how many were not there before."""
+
+    uidvalidity: int
+    uids: tuple[Uid, ...]
+    modseq: ModSeq
+    fresh: int
+
+
+@writes(Group.OWNER)
+def deliver(tx: Tx, owner: OwnerId, box: BoxId, posts: Sequence[Delivery], now: int) -> Delivered:
+    """Puts posts into one box.
+
+    posts: 1 to 500; one that the box has keeps its UID (the lowest, where COPY has made several rows of it).  now:
+    their SAVEDATE.  Raises NoSuchBox, LimitReached.
+    """
+    # The lock first, with as many UIDs as may be needed; those of posts that are there already are given back.
+    taken = advance(tx, owner, box, uids=len(posts), modseqs=1)
+    uids = known_uids(tx, owner, box, [each.post for each in posts])
+    fresh = {each.post: each for each in posts if each.post not in uids}
+    given_back = len(posts) - len(fresh)
+    if given_back:
+        taken = advance(tx, owner, box, uids=-given_back, modseqs=0 if fresh else -1)
+    first = taken.uidnext - len(fresh)
+    uids.update((id_, Uid(uid)) for uid, id_ in enumerate(fresh, first))
+    if fresh:
+        rows = [
+            {
+                "owner_id": owner,
+                "box_id": box,
+                "uid": uids[id_],
+                "modseq": taken.highestmodseq,
+                "internaldate": each.internaldate,
+                "savedate": now,
+                "size": each.size,
+                "bits": each.bits,
+                "post_id": id_,
+                "keywords": " ".join(each.keywords),
+            }
+            for id_, each in fresh.items()
+        ]
+        tx.execute(INSERT, rows)
+        tx.hint(owner, box, taken.highestmodseq)
+    return Delivered(taken.uidvalidity, tuple(uids[each.post] for each in posts), taken.highestmodseq, len(fresh))
+
+
+@writes(Group.OWNER)
+def deliver_many(
+    tx: Tx, deliveries: Sequence[tuple[OwnerId, BoxId, Sequence[Delivery]]], now: int
+) -> list[Delivered | NoSuchBox]:
+    """``deliver`` for several boxes in one transaction; in the place of a box that is not there, its NoSuchBox.
+
+    The same box may stand there several times: its posts go in in the order given.
+    """
+    results: dict[int, Delivered | NoSuchBox] = {}
+    # Ascending, so that two of these never wait for each other; stable, so that a box keeps its order.
+    for at in sorted(range(len(deliveries)), key=lambda at: deliveries[at][:2]):
+        owner, box, posts = deliveries[at]
+        try:
+            results[at] = deliver(tx, owner, box, posts, now)
+        except NoSuchBox as error:  # said before anything was written
+            results[at] = error
+    return [results[at] for at in range(len(deliveries))]
+
+
+def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[PostId, Uid]:
+    """The UIDs of those posts that the box has; to be read under its lock."""
+    found: dict[PostId, Uid] = {}
+    for page in chunks(ids):
+        for row in tx.execute(_KNOWN, {"owner": owner, "box": box, "ids": list(page)}):
+            post, uid = PostId(row[0]), Uid(row[1])
+            found[post] = min(uid, found.get(post, uid))
+    return found

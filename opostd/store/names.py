@@ -1,0 +1,48 @@
+"""Names of boxes: what may be one, and where it stands in the tree.  Pure.
+
+Levels are separated by ``/``.  What LIST answers is what was given, so nothing is normalised but INBOX, which is one
+box in any case (RFC 9051 5.1).
+"""
+
+from opostd.model.errors import BadBoxName
+
+INBOX = "INBOX"
+SEPARATOR = "/"
+MAX_OCTETS = 1000  # in all, and
+MAX_LEVEL_OCTETS = 255  # of one level: security.md 1.5
+MAX_LEVELS = 20
+
+
+def canonical(name: str) -> str:
+    """The name with INBOX in capitals, alone or as the first level."""
+    first, separator, rest = name.partition(SEPARATOR)
+    return INBOX + separator + rest if first.upper() == INBOX else name
+
+
+def check(name: str) -> None:
+    """Raises BadBoxName when no box may have this name."""
+    try:
+        octets = len(name.encode())
+    except UnicodeEncodeError:
+        raise BadBoxName("a mailbox name is Unicode text") from None
+    levels = name.split(SEPARATOR)
+    if octets > MAX_OCTETS or any(len(level.encode()) > MAX_LEVEL_OCTETS for level in levels):
+        raise BadBoxName("the mailbox name is too long")
+    if len(levels) > MAX_LEVELS:
+        raise BadBoxName(f"a mailbox name has at most {MAX_LEVELS} levels")
+    if any(level in ("", ".", "..") for level in levels):
+        raise BadBoxName("a level of the mailbox name is empty or all dots")
+    # Wildcards could not be listed (RFC 9051 6.3.9); C1 controls and line separators would not survive a display.
+    if any(char in "*%" or ord(char) < 32 or 127 <= ord(char) < 160 or char in "\u2028\u2029" for char in name):
+        raise BadBoxName("a mailbox name has no wildcards and no control characters")
+
+
+def parents(name: str) -> list[str]:
+    """``a/b/c`` -> a, a/b."""
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
+
+
+def below(name: str, top: str) -> bool:
+    """Whether the name is under top in the tree."""
+    return name.startswith(top + SEPARATOR)

@@ -1,0 +1,109 @@
+"""Posts: put in once with the spool rows of where they go, read many times, never changed.
+
+Everything here is of the post group.  ``accept`` is commit 1 of design.md 4: after it 250 may be said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from opostd.model.errors import LostPost
+from opostd.model.ids import PostId, post_id_text
+from opostd.model.records import NewPost, PostFacts, Target
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.dialect import contains, insert_new
+from opostd.store.run import Group, Tx, reads, writes
+
+_FIELDS = tuple(field.name for field in fields(PostFacts))
+_post, _body, _text = schema.post, schema.post_body, schema.post_text
+_FACTS = sa.select(*(_post.c[name] for name in _FIELDS)).where(
+    _post.c.id.in_(sa.bindparam("ids", expanding=True))
+)  # fmt: skip
+_RAW = sa.select(_body.c.raw).where(_body.c.id == sa.bindparam("id"))
+_SLICE = sa.select(
+    sa.func.substr(_body.c.raw, sa.bindparam("start", type_=sa.Integer), sa.bindparam("length", type_=sa.Integer))
+).where(_body.c.id == sa.bindparam("id"))
+
+
+@writes(Group.POST)
+def accept(tx: Tx, items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) -> None:
+    """Keeps posts, and that each is still to be put into its targets.  May be repeated: what is there stays."""
+    for page in chunks(items):
+        insert_new(tx, _post, [_facts_row(new.facts) for new, _ in page])
+        insert_new(tx, _body, [{"id": new.facts.id, "raw": new.raw} for new, _ in page])
+        insert_new(tx, _text, [{"id": new.facts.id, "text": storable(new.text)} for new, _ in page])
+    waiting = [
+        {
+            "post_id": new.facts.id,
+            "owner_id": target.owner,
+            "box_id": target.box,
+            "source": target.source,
+            "next_at": now,
+            "created": now,
+        }
+        for new, targets in items
+        for target in targets
+    ]
+    for rows in chunks(waiting):
+        insert_new(tx, schema.spool, rows)
+
+
+def _facts_row(facts: PostFacts) -> dict[str, Any]:
+    row = {name: getattr(facts, name) for name in _FIELDS}
+    for name in ("sender", "subject", "message_id"):
+        row[name] = storable(row[name])
+    return row
+
+
+def storable(text: str) -> str:
+    """The text as both databases take it: NUL and lone surrogates become U+FFFD."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+@reads(Group.POST)
+def facts(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
+    """What was computed at acceptance, by id; an id that is not there is left out."""
+    found: dict[PostId, PostFacts] = {}
+    for page in chunks(ids):
+        for row in tx.execute(_FACTS, {"ids": list(page)}):
+            found[PostId(row[0])] = PostFacts(*row)
+    return found
+
+
+@reads(Group.POST)
+def raw(tx: Tx, id_: PostId) -> bytes:
+    """The octets of a post.  Raises LostPost."""
+    found: bytes | None = tx.execute(_RAW, {"id": id_}).scalar()
+    if found is None:
+        raise LostPost(f"post {post_id_text(id_)} is lost")
+    return found
+
+
+@reads(Group.POST)
+def raw_slice(tx: Tx, id_: PostId, start: int, length: int) -> bytes:
+    """Octets of a post from ``start``, at most ``length`` of them; the rest is not read.  Raises LostPost."""
+    found: bytes | None = tx.execute(_SLICE, {"id": id_, "start": start + 1, "length": length}).scalar()
+    if found is None:
+        raise LostPost(f"post {post_id_text(id_)} is lost")
+    return found
+
+
+@reads(Group.POST)
+def text_matches(tx: Tx, ids: Sequence[PostId], needle: str) -> set[PostId]:
+    """Those of the posts whose text has the needle, which is case folded and means only itself."""
+    found: set[PostId] = set()
+    for page in chunks(ids):
+        rows = tx.execute(
+            sa.select(_text.c.id).where(_text.c.id.in_(page), contains(tx, _text.c.text, storable(needle)))
+        )
+        found.update(PostId(row[0]) for row in rows)
+    return found

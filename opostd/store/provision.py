@@ -1,0 +1,264 @@
+"""People, groups, aliases: flows over directory and owners, which may be two databases.
+
+An address is claimed in the directory first, with the id of what it will lead to; then that is made.  Each step may
+be done again, so a flow that broke off in the middle is finished by calling it once more.  What is removed goes in
+the order in which it can be found again.
+"""
+
+import contextlib
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from opostd.model.errors import AddressTaken, NoSuchAddress, NoSuchBox
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, new_box_id, new_owner_id
+from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
+from opostd.store import accounts, boxes, schema, sources
+from opostd.store.dialect import insert_new, inserted
+from opostd.store.run import Group, Store, Tx, writes
+from opostd.store.sources import ADMINISTRATORS, Member, members, role, source
+
+__all__ = [
+    "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_sender", "add_user", "delete_group", "delete_user",
+    "ensure_system", "join", "leave", "members", "remove_alias", "remove_sender", "role", "set_policy", "source",
+]  # fmt: skip
+
+EVERYONE = "everyone"
+_address = schema.address
+
+
+# The directory's steps
+
+
+@writes(Group.DIRECTORY)
+def _claim(tx: Tx, wanted: Address) -> Address:
+    """The address as it is afterwards: this one, or the one that was there."""
+    row = {
+        "addr": wanted.addr,
+        "owner_id": wanted.owner,
+        "kind": int(wanted.kind),
+        "box_id": wanted.box,
+        "target": wanted.target,
+    }
+    if inserted(tx, _address, row):
+        return wanted
+    found = accounts.address(tx, wanted.addr)
+    assert found is not None  # SQLite has one writer; on PostgreSQL what was in the way is committed
+    return found
+
+
+@writes(Group.DIRECTORY)
+def _release(tx: Tx, addr: str, kind: AddressKind) -> None:
+    tx.execute(sa.delete(_address).where(_address.c.addr == addr, _address.c.kind == int(kind)))
+
+
+@writes(Group.DIRECTORY)
+def _set_target(tx: Tx, addr: str, target: str) -> None:
+    tx.execute(sa.update(_address).where(_address.c.addr == addr).values(target=target))
+
+
+# The system
+
+
+async def ensure_system(store: Store, domains: Sequence[str], now: int) -> None:
+    """The system's account, and `everyone` of each domain, which administrators write to.  Cheap when it is there."""
+    await store.run(sources.ensure_account, SYSTEM_OWNER, "", now)
+    for domain in domains:
+        addr = f"{EVERYONE}@{domain.lower()}"
+        found = await store.run(accounts.address, addr)
+        if found is None:
+            found = await store.run(_claim, Address(addr, SYSTEM_OWNER, AddressKind.SOURCE, new_box_id(), ""))
+        if found.kind is not AddressKind.SOURCE:
+            raise AddressTaken(f"{addr} is needed for {EVERYONE}, and is somebody's")
+        if await store.run(source, found.box) is None:
+            await store.run(sources.add_source, found.box, addr, EVERYONE.capitalize(), PostPolicy.ADMINS, (), now)
+
+
+# People
+
+
+@writes(Group.OWNER)
+def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> bool:
+    """The account with all it has from the start, or nothing of it: False where there is one."""
+    row = {
+        "owner_id": account.owner,
+        "login": account.login,
+        "name": account.name,
+        "secret": account.secret,
+        "state": int(account.state),
+        "admin": account.admin,
+        "created": account.created,
+    }
+    if not inserted(tx, schema.account, row):
+        return False
+    new = [(new_box_id(), name, role_) for name, role_ in boxes.DEFAULT_BOXES]
+    boxes.insert_boxes(tx, account.owner, new, boxes.uidvalidities(tx, account.owner, len(new), now))
+    insert_new(tx, schema.lsub, [{"owner_id": account.owner, "name": name} for _, name, _ in new])
+    if everyone is not None:
+        sources.subscribe(tx, account.owner, new[0][0], [everyone])
+    return True
+
+
+async def add_user(
+    store: Store, addr: str, *, secret: str | None, name: str = "", admin: bool = False, now: int
+) -> Account:
+    """Somebody who can log in, with the default boxes, who reads `everyone` of the domain from now on.
+
+    addr: folded; secret: an argon2id string, None for no login.  Raises AddressTaken.
+    """
+    found = await store.run(_claim, Address(addr, new_owner_id(), AddressKind.USER, BoxId(0), ""))
+    if found.kind is not AddressKind.USER:
+        raise AddressTaken(f"{addr} is taken")
+    everyone = await store.run(accounts.address, f"{EVERYONE}@{addr.rpartition('@')[2]}")
+    account = Account(found.owner, addr, name, secret, AccountState.ACTIVE, admin, now)
+    source_box = everyone.box if everyone is not None and everyone.kind is AddressKind.SOURCE else None
+    if not await store.run(_add_account, account, source_box, now):
+        raise AddressTaken(f"{addr} is taken")
+    if admin:
+        await store.run(sources.add_role, ADMINISTRATORS, account.owner, addr, MemberRole.SENDER)
+    return account
+
+
+@writes(Group.OWNER)
+def _remove_account(tx: Tx, owner: OwnerId) -> None:
+    for table in (schema.lsub, schema.subscription, schema.account):
+        tx.execute(sa.delete(table).where(table.c.owner_id == owner))
+    tx.hint(owner, BoxId(0), 0)
+
+
+@writes(Group.OWNER)
+def _remove_box(tx: Tx, owner: OwnerId, box: BoxId) -> None:
+    with contextlib.suppress(NoSuchBox):
+        boxes.remove(tx, owner, box)
+
+
+async def delete_user(store: Store, login: str) -> None:
+    """Removes somebody with all boxes, memberships and the address; posts that others have stay theirs.
+
+    Their sessions end.  Aliases that name them stay, and lead nowhere.  Raises NoSuchAddress.
+    """
+    found = await store.run(accounts.address, login)
+    if found is None or found.kind is not AddressKind.USER:
+        raise NoSuchAddress(f"there is no user {login}")
+    with contextlib.suppress(NoSuchAddress):  # the account went the last time
+        await store.run(accounts.set_state, found.owner, AccountState.DISABLED)
+    for box in await store.run(boxes.boxes, found.owner):
+        await store.run(_remove_box, found.owner, box.box)
+    await store.run(sources.leave_lists, found.owner)
+    await store.run(_remove_account, found.owner)
+    await store.run(_release, login, AddressKind.USER)  # last: until then this can be called again
+
+
+# Groups
+
+
+async def add_group(
+    store: Store, addr: str, *, title: str, members: Sequence[OwnerId], post: PostPolicy, now: int
+) -> None:
+    """A group that its members read from now on.  Raises AddressTaken, NoSuchAddress for a member who is not there."""
+    found = await store.run(_claim, Address(addr, SYSTEM_OWNER, AddressKind.SOURCE, new_box_id(), ""))
+    if found.kind is not AddressKind.SOURCE:
+        raise AddressTaken(f"{addr} is taken")
+    if await store.run(source, found.box) is not None:
+        raise AddressTaken(f"{addr} is taken")
+    readers = [(owner, await _login(store, owner)) for owner in dict.fromkeys(members)]
+    for owner, _ in readers:
+        await store.run(sources.join, owner, found.box)
+    # Last: a group that broke off before has no source yet, and is made by calling this again.
+    if not await store.run(sources.add_source, found.box, addr, title, post, readers, now):
+        raise AddressTaken(f"{addr} is taken")
+
+
+async def delete_group(store: Store, addr: str) -> None:
+    """Removes a group; what was posted until now reaches its members and stays theirs.  Raises NoSuchAddress."""
+    found = await store.run(sources.source_at, addr)
+    if found is None:  # but perhaps an address whose group was never made
+        await _source_box(store, addr)
+    await store.run(_release, addr, AddressKind.SOURCE)  # from now on 550; the rest is found by its source
+    if found is None:
+        return
+    for member in await store.run(members, found.box):
+        await _unsubscribe(store, found.box, member.owner, now=None)
+    await store.run(sources.remove_source, found.box)
+
+
+async def _source_box(store: Store, addr: str) -> BoxId:
+    found = await store.run(accounts.address, addr)
+    if found is None or found.kind is not AddressKind.SOURCE:
+        raise NoSuchAddress(f"there is no group {addr}")
+    return found.box
+
+
+async def _login(store: Store, owner: OwnerId) -> str:
+    account = await store.run(accounts.account, owner)
+    if account is None:
+        raise NoSuchAddress("there is no such account")
+    return account.login
+
+
+async def join(store: Store, addr: str, owner: OwnerId, now: int) -> None:
+    """Somebody reads a source from now on, in their INBOX; who does already stays.  Raises NoSuchAddress.
+
+    The join point is the source's last UID at this moment: what is posted later is shown, what was before is not.
+    """
+    box, login = await _source_box(store, addr), await _login(store, owner)
+    await store.run(sources.join, owner, box)
+    await store.run(sources.add_role, box, owner, login, MemberRole.READER)
+
+
+async def leave(store: Store, addr: str, owner: OwnerId, now: int | None = None) -> None:
+    """Somebody reads a source no more.  What was posted until now is carried in first, and stays.
+
+    now: SAVEDATE of what is carried in; None is the clock.  Raises NoSuchAddress.
+    """
+    box = await _source_box(store, addr)
+    await _unsubscribe(store, box, owner, now=now)
+    await store.run(sources.remove_role, box, owner, MemberRole.READER)
+
+
+async def _unsubscribe(store: Store, source_box: BoxId, owner: OwnerId, now: int | None) -> None:
+    saved = boxes.clock() if now is None else now
+    for target in await store.run(sources.targets, owner, source_box):
+        with contextlib.suppress(NoSuchBox):  # deleted meanwhile, and the subscription with it
+            while not await store.run(sources.leave_step, owner, target, source_box, saved):
+                pass
+
+
+async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:
+    """Who may send to a source.  Raises NoSuchAddress."""
+    await store.run(sources.set_policy, await _source_box(store, addr), post)
+
+
+async def add_sender(store: Store, addr: str, owner: OwnerId) -> None:
+    """Somebody may send to a source of NAMED policy.  Raises NoSuchAddress."""
+    box, login = await _source_box(store, addr), await _login(store, owner)
+    await store.run(sources.add_role, box, owner, login, MemberRole.SENDER)
+
+
+async def remove_sender(store: Store, addr: str, owner: OwnerId) -> None:
+    """Raises NoSuchAddress where there is no such group."""
+    await store.run(sources.remove_role, await _source_box(store, addr), owner, MemberRole.SENDER)
+
+
+# Aliases
+
+
+async def add_alias(store: Store, addr: str, targets: Sequence[str]) -> None:
+    """An address that leads to others, folded; an alias that is there leads to these from now on.
+
+    Raises AddressTaken when the address is a person's or a group's.
+    """
+    target = " ".join(targets)
+    found = await store.run(_claim, Address(addr, OwnerId(0), AddressKind.ALIAS, BoxId(0), target))
+    if found.kind is not AddressKind.ALIAS:
+        raise AddressTaken(f"{addr} is taken")
+    if found.target != target:
+        await store.run(_set_target, addr, target)
+
+
+async def remove_alias(store: Store, addr: str) -> None:
+    """Raises NoSuchAddress."""
+    found = await store.run(accounts.address, addr)
+    if found is None or found.kind is not AddressKind.ALIAS:
+        raise NoSuchAddress(f"there is no alias {addr}")
+    await store.run(_release, addr, AddressKind.ALIAS)

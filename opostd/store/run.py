@@ -1,0 +1,253 @@
+"""The way into the store: ``await store.run(fn, *args)`` runs one function as one transaction, again where it must.
+
+A function of the store is marked ``@reads(Group.X)`` or ``@writes(Group.X)`` and takes a ``Tx`` first.  It may run
+more than once, so it has no effect outside of the database; hints it notes are published after COMMIT only.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from opostd.config import StoreSettings
+from opostd.model.errors import OpostError, SchemaMismatch
+from opostd.model.ids import BoxId, ModSeq, OwnerId
+from opostd.model.records import BoxHint
+from opostd.store.database import Database, Step
+from opostd.store.groups import Group
+from opostd.store.notify import EVERYTHING, Bus, open_bus
+from opostd.store.retry import Attempts
+from opostd.store.schema import REVISION
+
+__all__ = ["Group", "Store", "Tx", "reads", "writes"]
+
+log = logging.getLogger("opostd.store")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Function = Callable[Concatenate["Tx", P], T]
+
+_MARK = "_opostd_work"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    group: Group
+    writes: bool
+
+
+class Tx:
+    """A transaction on one group of tables, handed to the functions of the store."""
+
+    __slots__ = ("_connection", "dialect", "hints")
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect.name
+        self.hints: list[BoxHint] = []
+
+    def execute(
+        self, statement: sa.Executable, parameters: dict[str, Any] | Sequence[dict[str, Any]] | None = None
+    ) -> "sa.CursorResult[*tuple[Any, ...]]":
+        """Runs one statement."""
+        result = self._connection.execute(statement, parameters)
+        assert isinstance(result, sa.CursorResult)
+        return result
+
+    def has_table(self, name: str) -> bool:
+        """Whether the database has this table."""
+        return sa.inspect(self._connection).has_table(name)
+
+    def hint(self, owner: OwnerId, box: BoxId, modseq: int) -> None:
+        """Say after COMMIT that this box has changed; with box 0 the account has."""
+        self.hints.append(BoxHint(owner, box, ModSeq(modseq)))
+
+
+def reads(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
+    """Marks a function that only reads; on PostgreSQL each of its statements sees what was committed before it."""
+    return _marked(_Work(group, writes=False))
+
+
+def writes(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
+    """Marks a function that writes: one transaction, READ COMMITTED."""
+    return _marked(_Work(group, writes=True))
+
+
+def _marked(work: _Work) -> Callable[[Function[P, T]], Function[P, T]]:
+    def mark(fn: Function[P, T]) -> Function[P, T]:
+        setattr(fn, _MARK, work)
+        return fn
+
+    return mark
+
+
+class Store:
+    """The three groups, wherever they live.
+
+    faults: for tests: called as ``faults("before")`` and ``faults("after")`` around each COMMIT in the transaction's
+    thread; an exception from it is taken for one of the database's.
+    """
+
+    def __init__(self, settings: StoreSettings, faults: Step | None = None) -> None:
+        self._settings = settings
+        self._databases: dict[Group, Database] = {}
+        by_url: dict[str, Database] = {}
+        for group in Group:
+            url = group.url(settings)
+            if url not in by_url:
+                by_url[url] = Database(url, settings.pool_size, faults)
+            self._databases[group] = by_url[url]
+        self._bus: Bus = open_bus(self._databases[Group.OWNER])
+        self._listeners: list[Callable[[BoxHint], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poller: asyncio.Task[None] | None = None
+
+    async def run(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the function returns, after COMMIT.  Raises its own errors, Unavailable and DiskFull.
+
+        The caller may be cancelled; a transaction that has begun goes on to its end.
+        """
+        attempts = Attempts(self._settings.retry_deadline_s)
+        while True:
+            try:
+                return await asyncio.wrap_future(self._submit(fn, *args, **kwargs))
+            except Exception as error:
+                pause = attempts.pause_after(error)
+                _log_retry(fn, error)
+            await asyncio.sleep(pause)
+
+    def run_sync(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``run`` for a thread without a loop."""
+        attempts = Attempts(self._settings.retry_deadline_s)
+        while True:
+            try:
+                return self._submit(fn, *args, **kwargs).result()
+            except Exception as error:
+                pause = attempts.pause_after(error)
+                _log_retry(fn, error)
+            time.sleep(pause)
+
+    def _submit(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        work: _Work | None = getattr(fn, _MARK, None)
+        if work is None:
+            raise TypeError(f"{fn!r} is not marked with reads or writes")
+        database = self._databases[work.group]
+        if not work.writes:
+            return database.read(lambda connection: fn(Tx(connection), *args, **kwargs))
+        hints: list[BoxHint] = []
+
+        def transaction(connection: sa.Connection) -> T:
+            tx = Tx(connection)
+            result = fn(tx, *args, **kwargs)
+            hints[:] = tx.hints
+            return result
+
+        return database.write(transaction, lambda _: self._publish(hints))
+
+    def check_schema(self) -> None:
+        """Raises SchemaMismatch when a group's tables are not what this program needs; Unavailable."""
+        for group, database in self._databases.items():
+            file = database.url.database
+            missing = database.is_sqlite and file is not None and not Path(file).exists()
+            found = None if missing else self.run_sync(_REVISIONS[group])
+            if found != REVISION:
+                raise SchemaMismatch(group.value, found, REVISION)
+
+    def listen(self, callback: Callable[[BoxHint], None]) -> Callable[[], None]:
+        """Calls back on the loop of ``start`` for every hint, of this process or another; returns what ends it.
+
+        BoxHint(0, 0, 0) says that anything may have changed.
+        """
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    async def start(self) -> None:
+        """Begins to hear of what other processes change.  Callbacks are called on this loop."""
+        self._loop = asyncio.get_running_loop()
+        await self._bus.start(self._loop, self._told)
+        if self._databases[Group.OWNER].is_sqlite and self._poller is None:
+            self._poller = self._loop.create_task(self._poll())
+
+    async def close(self) -> None:
+        """Ends what runs, sends what was said, closes all connections.  May be called again."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+            self._poller = None
+        await self._bus.stop()
+        self._loop = None
+        await asyncio.to_thread(self.close_sync)
+
+    def close_sync(self) -> None:
+        """``close`` for a thread without a loop."""
+        self._loop = None
+        for database in set(self._databases.values()):
+            database.close()
+        self._bus.close()
+
+    def _publish(self, hints: Sequence[BoxHint]) -> None:
+        if hints:
+            self._tell(hints)
+            self._bus.publish(hints)
+
+    def _tell(self, hints: Sequence[BoxHint]) -> None:
+        """To this process's listeners; from any thread."""
+        loop = self._loop
+        if loop is not None and self._listeners:
+            with contextlib.suppress(RuntimeError):  # the loop has ended a moment before
+                loop.call_soon_threadsafe(self._told, hints)
+
+    def _told(self, hints: Sequence[BoxHint]) -> None:
+        for callback in tuple(self._listeners):
+            for hint in hints:
+                try:
+                    callback(hint)
+                except Exception:
+                    log.exception("a listener failed on %r", hint)
+
+    async def _poll(self) -> None:
+        """SQLite: the truth behind the datagrams: has another process written?"""
+        database = self._databases[Group.OWNER]
+        seen: tuple[int, int] | None = None
+        while True:
+            await asyncio.sleep(self._settings.hint_poll_s)
+            try:
+                found = await asyncio.wrap_future(database.data_version())
+            except (sa.exc.SQLAlchemyError, OpostError) as error:
+                log.info("not polled: %s", error)
+                continue
+            if seen is not None and found != seen:
+                self._told([EVERYTHING])
+            seen = found
+
+
+def _log_retry(fn: Callable[..., object], error: Exception) -> None:
+    orig = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    log.info("running %s again: %r", getattr(fn, "__name__", fn), orig)
+
+
+def _revision(tx: Tx, group: Group) -> str | None:
+    """The revision that a group's tables have."""
+    if not tx.has_table(group.version_table):
+        return None
+    table = sa.table(group.version_table, sa.column("version_num"))
+    found: str | None = tx.execute(sa.select(table.c.version_num)).scalar()
+    return found
+
+
+def _revision_of(group: Group) -> Callable[[Tx], str | None]:
+    @reads(group)
+    def revision(tx: Tx) -> str | None:
+        return _revision(tx, group)
+
+    return revision
+
+
+_REVISIONS = {group: _revision_of(group) for group in Group}

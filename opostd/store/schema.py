@@ -1,0 +1,214 @@
+"""All tables, in their three groups.  Only ``migrations/`` makes them; a test finds the two equal.
+
+Every primary key begins with the key its group is sharded by: the address, the owner, the post.  No sequence, no
+foreign key, no trigger (distributed.md 4).  Times are seconds since 1970.
+"""
+
+import sqlalchemy as sa
+
+from opostd.store.groups import Group
+from opostd.store.types import PostIdType
+
+REVISION = "0001"
+"""What this program needs of each group; equal to the newest step in ``migrations/``."""
+
+metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
+
+
+def _big(name: str, *, default: int | None = None, primary_key: bool = False) -> sa.Column[int]:
+    server_default = None if default is None else sa.text(str(default))
+    return sa.Column(
+        name,
+        sa.BigInteger,
+        primary_key=primary_key,
+        autoincrement=False,
+        nullable=False,
+        server_default=server_default,
+    )
+
+
+def _text(name: str, *, primary_key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=primary_key, nullable=False, server_default=sa.text("''"))
+
+
+def _key(name: str) -> sa.Column[int]:
+    return _big(name, primary_key=True)
+
+
+def _post_id(name: str, *, primary_key: bool = False) -> sa.Column[bytes]:
+    return sa.Column(name, PostIdType(), primary_key=primary_key, nullable=False)
+
+
+# directory
+
+address = sa.Table(
+    "address",
+    metadata[Group.DIRECTORY],
+    sa.Column("addr", sa.Text, primary_key=True),  # folded: accounts.fold_address
+    _big("owner_id", default=0),  # of a USER; SYSTEM_OWNER for a SOURCE; 0 for an ALIAS
+    sa.Column("kind", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # AddressKind
+    _big("box_id", default=0),  # of a SOURCE: its source box
+    _text("target"),  # of an ALIAS: addresses, folded, separated by spaces
+)
+
+# owner
+
+account = sa.Table(
+    "account",
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _text("login"),  # the address that leads here
+    _text("name"),
+    sa.Column("secret", sa.Text),  # an argon2id string; NULL: nobody logs in
+    sa.Column("state", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # AccountState
+    sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
+    _big("created", default=0),
+    # The last UIDVALIDITY that a box of this owner was given: none is given twice, whatever box is deleted and made
+    # anew.  The row is also the lock of the owner's list of boxes.
+    _big("uidvalidity", default=0),
+)
+
+box = sa.Table(
+    "box",
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("box_id"),
+    sa.Column("name", sa.Text, nullable=False),  # levels separated by "/"
+    _text("role"),  # a SPECIAL-USE attribute without backslash, or empty
+    _big("uidvalidity"),
+    _big("uidnext", default=1),  # changed under this row's lock only: that is what keeps UIDs in order of commits
+    _big("highestmodseq", default=1),
+    sa.UniqueConstraint("owner_id", "name", name="box_owner_id_name_key"),
+    postgresql_with={"fillfactor": "50"},  # each delivery rewrites the row: leave room for HOT updates
+)
+
+lsub = sa.Table(
+    "lsub",  # names subscribed to (RFC 9051 6.3.7); they outlive their boxes
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    sa.Column("name", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+delivered_post = sa.Table(
+    "delivered_post",
+    metadata[Group.OWNER],
+    # The order of columns keeps a row at 96 octets on PostgreSQL: wide ones first, no NULL.  No index on modseq:
+    # it would rule out HOT updates of flags (distributed.md 6).
+    _key("owner_id"),
+    _key("box_id"),
+    _key("uid"),
+    _big("modseq"),
+    _big("internaldate"),
+    _big("savedate"),
+    sa.Column("size", sa.Integer, nullable=False),  # octets of the message
+    sa.Column("bits", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # model.flags
+    _post_id("post_id"),
+    _text("keywords"),  # sorted, separated by spaces
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": "90"},
+)
+# By post, for "has this box the post already" and for the reaper.  The owner stands in it because a broadcast has a
+# row for each of 100,000 readers, which the question for one box must not walk over.
+sa.Index("delivered_post_post", delivered_post.c.post_id, delivered_post.c.owner_id)
+
+expunged = sa.Table(
+    "expunged",  # what has left a box, and with which change
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("box_id"),
+    _key("modseq"),
+    _key("uid"),
+    sqlite_with_rowid=False,
+)
+
+subscription = sa.Table(
+    "subscription",
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("target_box"),
+    _big("source_owner"),
+    _key("source_box"),
+    _big("joined"),  # the source's last UID when it began
+    _big("watermark"),  # the last source UID handled; changed under the target box's lock only
+    sqlite_with_rowid=False,
+)
+
+source = sa.Table(
+    "source",  # what a source box is besides a box
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("box_id"),
+    sa.Column("address", sa.Text, nullable=False),
+    _text("title"),
+    sa.Column("post", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # PostPolicy
+    sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
+)
+
+member = sa.Table(
+    "member",
+    metadata[Group.OWNER],
+    _key("owner_id"),  # of the source, SYSTEM_OWNER: the list of one group is on one shard
+    _key("source_box"),  # 0: the administrators
+    _key("member_owner"),
+    _text("address"),  # of the member
+    sa.Column("role", sa.SmallInteger, nullable=False, server_default=sa.text("1")),  # bits: MemberRole
+    sa.Index("member_member", "owner_id", "member_owner"),  # what somebody who is deleted belongs to
+    sqlite_with_rowid=False,
+)
+
+# post
+
+post = sa.Table(
+    "post",  # model.records.PostFacts, field by field
+    metadata[Group.POST],
+    _post_id("id", primary_key=True),
+    _big("sent"),
+    _post_id("thread"),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("sent_day", sa.Integer, nullable=False),
+    *(
+        sa.Column(name, sa.LargeBinary, nullable=False)
+        for name in ("envelope", "body", "bodystructure", "header", "parts")
+    ),
+    *(_text(name) for name in ("sender", "subject", "message_id")),
+)
+
+post_body = sa.Table(
+    "post_body",
+    metadata[Group.POST],
+    _post_id("id", primary_key=True),
+    # On PostgreSQL STORAGE EXTERNAL: not compressed, so that a slice reads only its own pages.
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+)
+
+post_text = sa.Table(
+    "post_text",
+    metadata[Group.POST],
+    _post_id("id", primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),  # decoded, case folded
+)
+
+spool = sa.Table(
+    "spool",  # accepted, and not yet in this box
+    metadata[Group.POST],
+    _post_id("post_id", primary_key=True),
+    _key("owner_id"),
+    _key("box_id"),
+    sa.Column("source", sa.Boolean, nullable=False, server_default=sa.false()),  # the box is a source box
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    _big("next_at"),
+    _big("lease_until", default=0),  # somebody tries it until then
+    _big("created"),
+    _text("last_error"),
+    sa.Index("spool_next", "next_at"),
+    sqlite_with_rowid=False,
+)
+
+reap = sa.Table(
+    "reap",  # posts that one pass of the reaper found in no box; a second pass later must agree
+    metadata[Group.POST],
+    _post_id("post_id", primary_key=True),
+    _big("found"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,195 @@
+"""Sources, their members and subscriptions, step by step: one transaction of the owner group each.
+
+``provision`` puts the steps together with the directory's.  A source is a box of the system account; members and
+policy stand with it.  Somebody who reads it has a subscription with their own boxes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from opostd.model.errors import NoSuchAddress
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.records import MemberRole, PostPolicy, Source
+from opostd.store import schema
+from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
+from opostd.store.dialect import insert_new, inserted
+from opostd.store.locks import lock
+from opostd.store.names import INBOX
+from opostd.store.run import Group, Tx, reads, writes
+from opostd.store.sync import carry, forget, last_uid
+
+ADMINISTRATORS = BoxId(0)
+"""The member list of those who may write to `everyone`; no box has this id."""
+
+_member, _source, _sub = schema.member, schema.source, schema.subscription
+_SOURCE = sa.select(_source.c.owner_id, _source.c.box_id, _source.c.address, _source.c.title, _source.c.post)
+_SYSTEM = _source.c.owner_id == SYSTEM_OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who reads a source, or may send to it.  address: their login when they joined."""
+
+    owner: OwnerId
+    address: str
+    role: MemberRole
+
+
+@reads(Group.OWNER)
+def source(tx: Tx, box: BoxId) -> Source | None:
+    """The policy of a source box."""
+    row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.box_id == box)).first()
+    return None if row is None else Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4]))
+
+
+@reads(Group.OWNER)
+def source_at(tx: Tx, address: str) -> Source | None:
+    """The source that has, or had, this address."""
+    row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.address == address)).first()
+    return None if row is None else Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4]))
+
+
+@reads(Group.OWNER)
+def members(tx: Tx, source_box: BoxId) -> list[Member]:
+    """Who reads a source or is a named sender of it, by address; nobody is named for `everyone`."""
+    rows = tx.execute(
+        sa.select(_member.c.member_owner, _member.c.address, _member.c.role)
+        .where(_member.c.owner_id == SYSTEM_OWNER, _member.c.source_box == source_box)
+        .order_by(_member.c.address)
+    )
+    return [Member(OwnerId(owner), address, MemberRole(role)) for owner, address, role in rows]
+
+
+@reads(Group.OWNER)
+def role(tx: Tx, source_box: BoxId, owner: OwnerId) -> MemberRole:
+    """What somebody is to a source; no bit where they are nothing."""
+    found = tx.execute(
+        sa.select(_member.c.role).where(
+            _member.c.owner_id == SYSTEM_OWNER, _member.c.source_box == source_box, _member.c.member_owner == owner
+        )
+    ).scalar()
+    return MemberRole(found or 0)
+
+
+@writes(Group.OWNER)
+def ensure_account(tx: Tx, owner: OwnerId, login: str, now: int) -> None:
+    """The system's account: nobody logs in."""
+    insert_new(tx, schema.account, [{"owner_id": owner, "login": login, "name": "", "created": now, "admin": False}])
+
+
+@writes(Group.OWNER)
+def add_source(
+    tx: Tx, box: BoxId, address: str, title: str, post: PostPolicy, readers: Sequence[tuple[OwnerId, str]], now: int
+) -> bool:
+    """A source box, its policy, and its readers' names; False where it is there already, which then stays as it is."""
+    validities = uidvalidities(tx, SYSTEM_OWNER, 1, now)
+    row = {"owner_id": SYSTEM_OWNER, "box_id": box, "address": address, "title": title, "post": int(post)}
+    if not inserted(tx, _source, row):
+        return False
+    insert_boxes(tx, SYSTEM_OWNER, [(box, address, "")], validities)
+    for owner, login in readers:
+        add_role(tx, box, owner, login, MemberRole.READER)
+    return True
+
+
+@writes(Group.OWNER)
+def set_policy(tx: Tx, box: BoxId, post: PostPolicy) -> None:
+    """Raises NoSuchAddress."""
+    changed = tx.execute(
+        sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values(post=int(post)).returning(_source.c.box_id)
+    ).first()
+    if changed is None:
+        raise NoSuchAddress("there is no such group")
+
+
+@writes(Group.OWNER)
+def remove_source(tx: Tx, box: BoxId) -> None:
+    """The source with its box and its members; again is no error.  Those who read it keep what they have."""
+    tx.execute(sa.delete(_source).where(_SYSTEM, _source.c.box_id == box))
+    tx.execute(sa.delete(_member).where(_member.c.owner_id == SYSTEM_OWNER, _member.c.source_box == box))
+    there = tx.execute(
+        sa.select(schema.box.c.box_id).where(schema.box.c.owner_id == SYSTEM_OWNER, schema.box.c.box_id == box)
+    ).first()
+    if there is not None:
+        remove(tx, SYSTEM_OWNER, box)
+
+
+@writes(Group.OWNER)
+def add_role(tx: Tx, source_box: BoxId, owner: OwnerId, address: str, bit: MemberRole) -> None:
+    """Gives somebody a role beside those they have."""
+    key = {"owner_id": SYSTEM_OWNER, "source_box": source_box, "member_owner": owner}
+    insert_new(tx, _member, [{**key, "address": address, "role": int(bit)}])
+    tx.execute(
+        sa.update(_member)
+        .where(*(_member.c[name] == value for name, value in key.items()))
+        .values(role=_member.c.role.bitwise_or(int(bit)))
+    )
+
+
+@writes(Group.OWNER)
+def remove_role(tx: Tx, source_box: BoxId, owner: OwnerId, bit: MemberRole) -> None:
+    """Takes a role away, and with the last one the membership."""
+    this = (_member.c.owner_id == SYSTEM_OWNER, _member.c.source_box == source_box, _member.c.member_owner == owner)
+    tx.execute(
+        sa.update(_member).where(*this).values(role=_member.c.role.bitwise_and(~int(bit) & 0x7FFF))
+    )  # fmt: skip
+    tx.execute(sa.delete(_member).where(*this, _member.c.role == 0))
+
+
+@writes(Group.OWNER)
+def leave_lists(tx: Tx, owner: OwnerId) -> None:
+    """Somebody belongs to nothing any more, and administers nothing."""
+    tx.execute(sa.delete(_member).where(_member.c.owner_id == SYSTEM_OWNER, _member.c.member_owner == owner))
+
+
+def subscribe(tx: Tx, owner: OwnerId, target: BoxId, sources: Sequence[BoxId]) -> None:
+    """From now on: what a source has given UIDs to by now is not shown, all that comes later is.
+
+    To be called under the target's lock.  A subscription that is there stays.  A source that is still to be made has
+    given none.
+    """
+    for each in sources:
+        last = last_uid(tx, SYSTEM_OWNER, each) or 0
+        row = {
+            "owner_id": owner,
+            "target_box": target,
+            "source_owner": SYSTEM_OWNER,
+            "source_box": each,
+            "joined": last,
+            "watermark": last,
+        }
+        insert_new(tx, _sub, [row])
+
+
+@writes(Group.OWNER)
+def join(tx: Tx, owner: OwnerId, source_box: BoxId) -> None:
+    """A subscription of the owner's INBOX from now; one to any box of theirs stays.  Raises NoSuchBox."""
+    inbox = box_named(tx, owner, INBOX)
+    lock(tx, owner, inbox.box)
+    if _targets(tx, owner, source_box):
+        return
+    subscribe(tx, owner, inbox.box, [source_box])
+    tx.hint(owner, inbox.box, inbox.highestmodseq)
+
+
+@reads(Group.OWNER)
+def targets(tx: Tx, owner: OwnerId, source_box: BoxId) -> list[BoxId]:
+    """The boxes of an owner that a source is carried into."""
+    return _targets(tx, owner, source_box)
+
+
+def _targets(tx: Tx, owner: OwnerId, source_box: BoxId) -> list[BoxId]:
+    rows = tx.execute(sa.select(_sub.c.target_box).where(_sub.c.owner_id == owner, _sub.c.source_box == source_box))
+    return [BoxId(box) for box in rows.scalars()]
+
+
+@writes(Group.OWNER)
+def leave_step(tx: Tx, owner: OwnerId, target: BoxId, source_box: BoxId, now: int) -> bool:
+    """Carries one page; with the last one the subscription ends, under the same lock.  Whether that is done."""
+    carried = carry(tx, owner, target, now, source_box)
+    if carried.more:
+        return False
+    forget(tx, owner, target, source_box)
+    return True

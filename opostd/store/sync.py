@@ -1,0 +1,199 @@
+"""Subscriptions: what a source box has that a target box lacks is carried over when the target is looked at.
+
+A source's UIDs are handed out under its lock, so all up to ``uidnext - 1`` are committed and ``uid > watermark`` is a
+prefix without gaps.  The watermark is read again after the target's lock, and moves no further than the last row that
+was really handled (feasibility.md 2d: the naive form loses mail).  The source is never locked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from opostd.model.ids import BoxId, OwnerId, PostId, Uid
+from opostd.model.records import Subscription
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.delivery import INSERT, known_uids
+from opostd.store.locks import advance
+from opostd.store.run import Group, Store, Tx, reads, writes
+
+PAGE = 500  # rows carried in one transaction (rule 9)
+
+_dp, _sub, _box = schema.delivered_post, schema.subscription, schema.box
+_SUBSCRIPTIONS = sa.select(
+    _sub.c.owner_id, _sub.c.target_box, _sub.c.source_owner, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
+)  # fmt: skip
+_OF_TARGET = _SUBSCRIPTIONS.where(
+    _sub.c.owner_id == sa.bindparam("owner"), _sub.c.target_box == sa.bindparam("target")
+).order_by(_sub.c.source_box)
+_TAILS = sa.select(_box.c.box_id, _box.c.uidnext).where(
+    _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id.in_(sa.bindparam("boxes", expanding=True))
+)
+_SOURCE_ROWS = (
+    sa.select(_dp.c.uid, _dp.c.post_id, _dp.c.size, _dp.c.internaldate)
+    .where(
+        _dp.c.owner_id == sa.bindparam("owner"),
+        _dp.c.box_id == sa.bindparam("box"),
+        _dp.c.uid > sa.bindparam("after"),
+        _dp.c.uid <= sa.bindparam("top"),
+    )
+    .order_by(_dp.c.uid)
+    .limit(sa.bindparam("most"))
+)
+_THIS = (
+    _sub.c.owner_id == sa.bindparam("s_owner"),
+    _sub.c.target_box == sa.bindparam("s_target"),
+    _sub.c.source_box == sa.bindparam("s_source"),
+)
+_MOVE_WATERMARK = sa.update(_sub).where(*_THIS).values(watermark=sa.bindparam("s_watermark"))
+_FORGET = sa.delete(_sub).where(*_THIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """rows: new in the target; more: a source has more than one page."""
+
+    rows: int
+    more: bool
+
+
+async def bring_up(store: Store, owner: OwnerId, box: BoxId, *, now: int) -> int:
+    """Carries into a box all that its sources have for it; how many rows that were.
+
+    now: SAVEDATE of the rows; their INTERNALDATE is the source's.  Nothing new is one look and no write.  A box that
+    is gone has no subscriptions: 0.  Raises NoSuchBox when it goes meanwhile.
+    """
+    rows = 0
+    if not await store.run(behind, owner, box):
+        return rows
+    while True:
+        carried = await store.run(carry, owner, box, now)
+        rows += carried.rows
+        if not carried.more:
+            return rows
+
+
+@reads(Group.OWNER)
+def behind(tx: Tx, owner: OwnerId, box: BoxId) -> bool:
+    """Whether a source has something for this box; without a lock."""
+    found = _of_target(tx, owner, box)
+    tops = _tops(tx, found)
+    return any(tops.get(_source(each), 0) > each.watermark for each in found)
+
+
+@reads(Group.OWNER)
+def live_behind(tx: Tx, keys: Sequence[tuple[OwnerId, BoxId]]) -> list[tuple[OwnerId, BoxId]]:
+    """Those of the boxes that a source has something for: a statement for 500 owners, whatever the boxes' number."""
+    wanted = set(keys)
+    found: list[Subscription] = []
+    for page in chunks(list(dict.fromkeys(owner for owner, _ in keys))):
+        rows = (_subscription(row) for row in tx.execute(_SUBSCRIPTIONS.where(_sub.c.owner_id.in_(page))))
+        found += [each for each in rows if (each.owner, each.target) in wanted]
+    tops = _tops(tx, found)
+    late = {(each.owner, each.target) for each in found if tops.get(_source(each), 0) > each.watermark}
+    return [key for key in dict.fromkeys(keys) if key in late]
+
+
+@writes(Group.OWNER)
+def carry(tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = None) -> Carried:
+    """One page of rows from the box's sources, or from ``only`` that one, by ascending UID of each.
+
+    A post that the box has is not put there again.  A source that is gone, or not made yet, has nothing.  Raises
+    NoSuchBox.
+    """
+    advance(tx, owner, box, modseqs=1)  # the lock; what it protects is read from here on
+    subscriptions = [each for each in _of_target(tx, owner, box) if only in (None, each.source)]
+    tops = _tops(tx, subscriptions)
+    fresh: dict[PostId, tuple[int, int]] = {}
+    room, more = PAGE, False
+    for each in subscriptions:
+        top = tops.get(_source(each))
+        if top is None or top <= each.watermark:
+            continue
+        if room:
+            rows = tx.execute(
+                _SOURCE_ROWS,
+                {"owner": each.source_owner, "box": each.source, "after": each.watermark, "top": top, "most": room},
+            ).all()
+            full = len(rows) == room
+            for row in rows:
+                fresh.setdefault(PostId(row.post_id), (row.size, row.internaldate))
+            watermark = rows[-1].uid if full else top  # messages that have left the source may stand at its end
+            tx.execute(_MOVE_WATERMARK, {**_bound(each), "s_watermark": watermark})
+            room -= len(rows)
+            more = more or watermark < top
+        else:
+            more = True
+    for post in known_uids(tx, owner, box, list(fresh)):
+        del fresh[post]
+    _put(tx, owner, box, fresh, now)
+    return Carried(len(fresh), more)
+
+
+def _put(tx: Tx, owner: OwnerId, box: BoxId, fresh: dict[PostId, tuple[int, int]], now: int) -> None:
+    if not fresh:
+        advance(tx, owner, box, modseqs=-1)
+        return
+    taken = advance(tx, owner, box, uids=len(fresh))
+    first = taken.uidnext - len(fresh)
+    rows = [
+        {
+            "owner_id": owner,
+            "box_id": box,
+            "uid": uid,
+            "modseq": taken.highestmodseq,
+            "internaldate": internaldate,
+            "savedate": now,
+            "size": size,
+            "bits": 0,
+            "post_id": post,
+            "keywords": "",
+        }
+        for uid, (post, (size, internaldate)) in enumerate(fresh.items(), first)
+    ]
+    tx.execute(INSERT, rows)
+    tx.hint(owner, box, taken.highestmodseq)
+
+
+def forget(tx: Tx, owner: OwnerId, target: BoxId, source: BoxId) -> None:
+    """Ends a subscription; under the target's lock."""
+    tx.execute(_FORGET, {"s_owner": owner, "s_target": target, "s_source": source})
+
+
+def last_uid(tx: Tx, owner: OwnerId, source: BoxId) -> Uid | None:
+    """The last UID that a source has given, 0 for none; None where there is no such box."""
+    row = tx.execute(_TAILS, {"owner": owner, "boxes": [source]}).first()
+    return None if row is None else Uid(row.uidnext - 1)
+
+
+def _of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:
+    return [_subscription(row) for row in tx.execute(_OF_TARGET, {"owner": owner, "target": box})]
+
+
+def _subscription(row: Sequence[int]) -> Subscription:
+    owner, target, source_owner, source, joined, watermark = row
+    return Subscription(
+        OwnerId(owner), BoxId(target), OwnerId(source_owner), BoxId(source), Uid(joined), Uid(watermark)
+    )  # fmt: skip
+
+
+def _source(each: Subscription) -> tuple[OwnerId, BoxId]:
+    return each.source_owner, each.source
+
+
+def _tops(tx: Tx, subscriptions: Sequence[Subscription]) -> dict[tuple[OwnerId, BoxId], int]:
+    """The last UID of each source; a source that is gone is left out."""
+    by_owner: dict[OwnerId, set[BoxId]] = {}
+    for each in subscriptions:
+        by_owner.setdefault(each.source_owner, set()).add(each.source)
+    found: dict[tuple[OwnerId, BoxId], int] = {}
+    for owner, sources in by_owner.items():
+        for page in chunks(sorted(sources)):
+            for row in tx.execute(_TAILS, {"owner": owner, "boxes": list(page)}):
+                found[owner, BoxId(row.box_id)] = row.uidnext - 1
+    return found
+
+
+def _bound(each: Subscription) -> dict[str, int]:
+    return {"s_owner": each.owner, "s_target": each.target, "s_source": each.source}

@@ -1,0 +1,68 @@
+"""What the whole suite shares: stores on SQLite and on PostgreSQL, and the rules of SQL checked on every statement."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opostd.config import StoreSettings
+from opostd.store import migrate
+from opostd.store.run import Store
+from tests.support import postgres, sql_rules
+
+sql_rules.install()
+
+RETRY_S = 10.0  # a test that waits for a database that never comes should fail before its own timeout
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One PostgreSQL for the session; its new databases have the tables already."""
+    with postgres.running(fsync=False) as server:
+        template = server.create_database()
+        migrate.up(StoreSettings(url=template))
+        server.template = template.rpartition("/")[2].partition("?")[0]
+        yield server
+        server.template = None
+        server.drop_database(template)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables."""
+    path = tmp_path_factory.mktemp("store") / "template.db"
+    migrate.up(StoreSettings(url=f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> StoreSettings:
+    """A fresh store on SQLite, migrated."""
+    path = tmp_path / "opostd.db"
+    shutil.copy(sqlite_template, path)
+    return StoreSettings(url=f"sqlite:///{path}", retry_deadline_s=RETRY_S)
+
+
+@pytest.fixture
+def postgres_settings(postgres_server: postgres.Server) -> Iterator[StoreSettings]:
+    """A fresh store on PostgreSQL, migrated."""
+    url = postgres_server.create_database()
+    yield StoreSettings(url=url, retry_deadline_s=RETRY_S)
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_settings(request: pytest.FixtureRequest) -> StoreSettings:
+    """A fresh store, on each database."""
+    name = {"sqlite": "sqlite_settings", "postgresql": "postgres_settings"}[request.param]
+    settings: StoreSettings = request.getfixturevalue(name)
+    return settings
+
+
+@pytest.fixture
+def store(store_settings: StoreSettings) -> Iterator[Store]:
+    """A store over it; closed afterwards, whether the test has closed it or not."""
+    store = Store(store_settings)
+    yield store
+    store.close_sync()
