@@ -46,8 +46,8 @@ async def authenticate(session: Session, command: Authenticate) -> Reply:
                 yield Done(Condition.BAD, "cancelled")
                 return
             answer = exchange.step(sasl.decode(line))
-    except sasl.BadExchange as error:
-        yield Done(Condition.BAD, str(error))
+    except sasl.BadExchange:
+        yield Done(Condition.BAD, "no response that this mechanism knows")
         return
     except LoginFailed as error:  # an authorization identity of somebody else
         for each in _failed(session, error):

@@ -1,11 +1,18 @@
 """FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5)."""
 
 import re
+from functools import lru_cache
 
 from opostd.imap.limits import MAX_FETCH_ITEMS, MAX_SECTION_DEPTH
 from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
+from opostd.imap.wire.framing import Frame
+from opostd.model.errors import BadSyntax
+
+# A mail program asks for the same items again and again: these lists are parsed once in a process.
+KNOWN = 256  # of the programs in use, each with a handful
+KNOWN_OCTETS = 512  # the longest seen has 230
 
 MACROS: dict[bytes, tuple[Item | Section, ...]] = {
     b"FAST": (Item.FLAGS, Item.INTERNALDATE, Item.RFC822_SIZE),
@@ -24,19 +31,35 @@ _FIELDS = re.compile(rb" \(([" + grammar.ATOM_CHARS + rb"]+(?: [" + grammar.ATOM
 def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
     """``SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")``; an item twice is one."""
     numbers = args.sp().sequence_set()
-    at = args.sp().at
-    items: tuple[Item | Section, ...]
-    if args.peek() == b"(":
+    args.sp()
+    rest = args.text[args.at :]
+    if len(rest) <= KNOWN_OCTETS and b"{" not in rest:
+        try:
+            return Fetch(numbers, _known(rest), by_uid)
+        except BadSyntax:
+            pass  # said below, with the offset into the whole command
+    return Fetch(numbers, _items(args), by_uid)
+
+
+@lru_cache(maxsize=KNOWN)
+def _known(octets: bytes) -> tuple[Item | Section, ...]:
+    return _items(Cursor(Frame(octets)))
+
+
+def _items(args: Cursor) -> tuple[Item | Section, ...]:
+    """All that stands behind the numbers, to the end of the command."""
+    at = args.at
+    if args.peek() != b"(":
+        macro = MACROS.get(args.text[at:].rstrip(b" ").upper())
+        if macro is not None:
+            return macro
+        items: tuple[Item | Section, ...] = (_item(args),)
+    else:
         items = _once(args.list_of(lambda: _item(args)))
         if len(items) > MAX_FETCH_ITEMS:
             args.fail(f"at most {MAX_FETCH_ITEMS} items", at)
-    else:
-        macro = MACROS.get(args.text[at:].rstrip(b" ").upper())
-        if macro is not None:
-            return Fetch(numbers, macro, by_uid)
-        items = (_item(args),)
     args.end()
-    return Fetch(numbers, items, by_uid)
+    return items
 
 
 def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:

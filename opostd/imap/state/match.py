@@ -102,7 +102,10 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 
 def _inbox_folded(pattern: str) -> str:
-    """INBOX in any case is one name, also as the first level of a pattern."""
+    """INBOX in any case is one name, also as the first level of a pattern.
+
+    With a wildcard in that level it is the upper-case string that must match (RFC 9051 6.3.9).
+    """
     if pattern[:5].upper() == "INBOX" and pattern[5:6] in ("", DELIMITER, "*", "%"):
         return "INBOX" + pattern[5:]
     return pattern
@@ -118,7 +121,6 @@ class Matcher:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._anything = "*" in patterns
-        self._any_case_inbox = False
         self._characters: dict[str, int] = {}
         self._stars = self._percents = self._start = self._accepting = 0
         bit = 0
@@ -127,9 +129,6 @@ class Matcher:
         self._wild = self._stars | self._percents
         self._start = self._closed(self._start)
         self._after: dict[str, int] = {"": self._start}
-        folded = [pattern.upper() for pattern in patterns]
-        if folded != list(patterns):  # "inb*" matches INBOX (RFC 9051 5.1: its name has no case)
-            self._any_case_inbox = Matcher(folded).matches("INBOX")
 
     def _add(self, pattern: str, bit: int) -> int:
         """One state before each character of the pattern and one behind the last, from this bit on."""
@@ -150,9 +149,7 @@ class Matcher:
         return states | (states & self._wild) << 1
 
     def matches(self, name: str) -> bool:
-        if self._anything or (self._any_case_inbox and name == "INBOX"):
-            return True
-        return bool(self._states(name) & self._accepting)
+        return self._anything or bool(self._states(name) & self._accepting)
 
     def _states(self, name: str) -> int:
         states, walked = self._start, 0

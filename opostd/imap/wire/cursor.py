@@ -189,8 +189,13 @@ class Cursor:
             self.fail(f"{expected} in UTF-8", at)
 
     def base64(self) -> bytes:
-        """base64 with its padding, decoded; empty where there is none."""
-        return binascii.a2b_base64(self.match(grammar.BASE64, "base64")[0])
+        """base64 with its padding and no bits left over (RFC 4648 3.5), decoded; empty where there is none."""
+        at = self.at
+        octets = self.match(grammar.BASE64, "base64")[0]
+        decoded = binascii.a2b_base64(octets)
+        if binascii.b2a_base64(decoded, newline=False) != octets:
+            self.fail("base64", at)
+        return decoded
 
     # Mailbox names
 
@@ -245,7 +250,7 @@ class Cursor:
         pieces = octets.split(b",")
         if len(pieces) > MAX_SET_RANGES:
             self.fail(f"a sequence-set of at most {MAX_SET_RANGES} ranges", at)
-        ranges = []
+        ranges: list[tuple[int, int]] = []
         for piece in pieces:
             first, _, last = piece.partition(b":")
             start = STAR if first == b"*" else int(first)

@@ -1,0 +1,94 @@
+"""Every response as octets (RFC 9051 7, RFC 3501 7)."""
+
+import re
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opostd.imap.format.any import FORMATTERS, format_response
+from opostd.imap.values.responses import (
+    BoxFlags,
+    Capability,
+    Condition,
+    Continue,
+    Enabled,
+    Exists,
+    Expunge,
+    FlagsChanged,
+    IdData,
+    Listed,
+    Namespaces,
+    Recent,
+    Response,
+    SearchData,
+    State,
+    StatusData,
+)
+from opostd.model.flags import DELETED, SEEN
+
+RESPONSES: list[tuple[Response, bytes]] = [
+    (State(Condition.OK, "ready"), b"* OK ready"),
+    (State(Condition.NO, "no such mailbox", b"NONEXISTENT"), b"* NO [NONEXISTENT] no such mailbox"),
+    (State(Condition.BYE, "a\r\nb OK\0c"), b"* BYE a b OK c"),
+    (State(Condition.BAD, "größe"), b"* BAD gr??e"),
+    (State(Condition.PREAUTH, ""), b"* PREAUTH ."),
+    (Exists(23), b"* 23 EXISTS"),
+    (Recent(0), b"* 0 RECENT"),
+    (Expunge(4), b"* 4 EXPUNGE"),
+    (FlagsChanged(2, None, SEEN, ()), b"* 2 FETCH (FLAGS (\\Seen))"),
+    (FlagsChanged(2, 7, SEEN | DELETED, ("$F",)), b"* 2 FETCH (UID 7 FLAGS (\\Deleted \\Seen $F))"),
+    (BoxFlags(()), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)"),
+    (BoxFlags(("$F", "b")), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $F b)"),
+    (Capability(("IMAP4rev1", "IDLE")), b"* CAPABILITY IMAP4rev1 IDLE"),
+    (Enabled(()), b"* ENABLED"),
+    (Enabled(("CONDSTORE",)), b"* ENABLED CONDSTORE"),
+    (Listed(("\\Noselect",), ""), b'* LIST (\\Noselect) "/" ""'),
+    (Listed((), "INBOX"), b'* LIST () "/" INBOX'),
+    (
+        Listed(("\\HasNoChildren", "\\Sent"), "Entwürfe", lsub=True),
+        b'* LSUB (\\HasNoChildren \\Sent) "/" "Entw&APw-rfe"',
+    ),
+    (Listed((), "a/b", childinfo=True), b'* LIST () "/" a/b ("CHILDINFO" ("SUBSCRIBED"))'),
+    (Listed((), 'a "b"\\'), b'* LIST () "/" "a \\"b\\"\\\\"'),
+    (Listed((), "nil"), b'* LIST () "/" "nil"'),
+    (StatusData("INBOX", ((b"MESSAGES", 3), (b"UNSEEN", 0))), b"* STATUS INBOX (MESSAGES 3 UNSEEN 0)"),
+    (SearchData(()), b"* SEARCH"),
+    (SearchData((2, 84, 882)), b"* SEARCH 2 84 882"),
+    (Namespaces(), b'* NAMESPACE (("" "/")) NIL NIL'),
+    (IdData((("name", "opostd"),)), b'* ID ("name" "opostd")'),
+    (Continue(), b"+ "),
+    (Continue(b"idling"), b"+ idling"),
+]
+
+
+@pytest.mark.parametrize(("response", "octets"), RESPONSES, ids=lambda value: type(value).__name__)
+def test_response(response: Response, octets: bytes) -> None:
+    assert format_response(response) == octets + b"\r\n"
+
+
+def test_a_tag() -> None:
+    assert format_response(State(Condition.OK, "done"), b"a1") == b"a1 OK done\r\n"
+    assert format_response(State(Condition.OK, "done", b"READ-ONLY"), b"a1") == b"a1 OK [READ-ONLY] done\r\n"
+
+
+def test_every_response_has_a_formatter() -> None:
+    assert set(FORMATTERS) == set(get_args(Response))
+    assert {type(response) for response, _ in RESPONSES} == set(FORMATTERS)
+
+
+@given(st.text(), st.sampled_from(Condition))
+def test_whatever_the_text_it_is_one_line(text: str, condition: Condition) -> None:
+    octets = format_response(State(condition, text, b"ALERT"), b"a1")
+    assert re.fullmatch(rb"a1 [A-Z]+ \[ALERT\] [^\0\r\n\x80-\xff]+\r\n", octets)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_whatever_the_name_it_is_one_response(name: str) -> None:
+    octets = format_response(Listed((), name))
+    literal = re.match(rb'\* LIST \(\) "/" \{([0-9]+)\}\r\n', octets)
+    if literal is None:
+        assert re.fullmatch(rb"[^\0\r\n\x80-\xff]+\r\n", octets)
+    else:
+        assert len(octets) == literal.end() + int(literal[1]) + 2

@@ -1,0 +1,82 @@
+"""Pieces of FETCH responses: flags, dates, strings (RFC 9051 7.5.2)."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opostd.imap.format.fetch import flags_list, flags_octets, internaldate_octets, literal
+from opostd.imap.format.strings import astring, mailbox, string
+from opostd.model.flags import ALL_FLAGS, ANSWERED, DRAFT, FLAGGED, SEEN, Flags, merge_keywords
+from tests.imap.octets import cursor
+
+FLAGS = [
+    (0, (), b"()"),
+    (SEEN, (), b"(\\Seen)"),
+    (ALL_FLAGS, (), b"(\\Answered \\Flagged \\Deleted \\Seen \\Draft)"),
+    (ANSWERED | FLAGGED, ("$F",), b"(\\Answered \\Flagged $F)"),
+    (0, ("a", "b"), b"(a b)"),
+    (DRAFT, ("\\*",), b"(\\Draft \\*)"),
+]
+
+
+@pytest.mark.parametrize(("bits", "keywords", "octets"), FLAGS)
+def test_flags(bits: int, keywords: tuple[str, ...], octets: bytes) -> None:
+    assert flags_list(bits, keywords) == octets
+    assert flags_octets(bits, keywords) == octets
+
+
+@given(st.integers(0, ALL_FLAGS), st.lists(st.text("aB$-_.", min_size=1, max_size=5), max_size=4).map(merge_keywords))
+def test_flags_round_trip(bits: int, keywords: tuple[str, ...]) -> None:
+    assert cursor(flags_octets(bits, keywords)).flag_list() == Flags(bits, keywords)
+
+
+DATES = [
+    (0, b'" 1-Jan-1970 00:00:00 +0000"'),
+    (837596665, b'"17-Jul-1996 09:44:25 +0000"'),
+    (1_700_000_000, b'"14-Nov-2023 22:13:20 +0000"'),
+    (-1, b'"31-Dec-1969 23:59:59 +0000"'),
+    (253402300799, b'"31-Dec-9999 23:59:59 +0000"'),
+    (-62135596800, b'" 1-Jan-0001 00:00:00 +0000"'),
+]
+
+
+@pytest.mark.parametrize(("seconds", "octets"), DATES)
+def test_internaldate(seconds: int, octets: bytes) -> None:
+    assert internaldate_octets(seconds) == octets
+    assert cursor(octets).date_time() == seconds
+
+
+@given(st.integers(-62135596800, 253402300799))
+def test_internaldate_is_what_the_calendar_says(seconds: int) -> None:
+    octets = internaldate_octets(seconds)
+    assert cursor(octets).date_time() == seconds
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)  # noqa: DTZ001
+    assert octets.decode() == f'"{moment.day:2}-{moment:%b}-{moment.year:04d} {moment:%H:%M:%S} +0000"'
+
+
+STRINGS = [
+    (b"", b'""', b'""'),
+    (b"abc", b'"abc"', b"abc"),
+    (b"a/b-c_d.e", b'"a/b-c_d.e"', b"a/b-c_d.e"),
+    (b"NIL", b'"NIL"', b'"NIL"'),
+    (b'a "b" \\', b'"a \\"b\\" \\\\"', b'"a \\"b\\" \\\\"'),
+    (b"a\r\nb", b"{4}\r\na\r\nb", b"{4}\r\na\r\nb"),
+    (b"\xff", b"{1}\r\n\xff", b"{1}\r\n\xff"),
+    (b"a\0", b"{2}\r\na\0", b"{2}\r\na\0"),
+    (b"x y" * 400, b"{1200}\r\n" + b"x y" * 400, b"{1200}\r\n" + b"x y" * 400),
+]
+
+
+@pytest.mark.parametrize(("octets", "as_string", "as_astring"), STRINGS, ids=lambda value: repr(value)[:20])
+def test_strings(octets: bytes, as_string: bytes, as_astring: bytes) -> None:
+    assert string(octets) == as_string
+    assert astring(octets) == as_astring
+    assert literal(octets) == b"{%d}\r\n%b" % (len(octets), octets)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
+def test_mailbox_round_trip(name: str) -> None:
+    read = cursor(mailbox(name)).mailbox()
+    assert read == name or (name[:5].upper() == "INBOX" and read == "INBOX" + name[5:])

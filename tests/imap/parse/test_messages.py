@@ -1,0 +1,101 @@
+"""APPEND, STORE, COPY, MOVE, UID EXPUNGE (RFC 9051 6.3.12, 6.4; RFC 4315)."""
+
+import pytest
+
+from opostd.imap.parse.append import parse_append
+from opostd.imap.parse.copy import parse_copy, parse_uid_expunge
+from opostd.imap.parse.store import parse_store
+from opostd.imap.values.commands import Append, Copy, Store, UidExpunge
+from opostd.imap.values.sets import STAR, SequenceSet
+from opostd.model.errors import BadMessage, BadSyntax
+from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
+from tests.imap.octets import cursor
+
+ONE = SequenceSet(((1, 1),))
+SET = SequenceSet(((1, 2), (STAR, STAR)))
+
+APPENDS = [
+    (b" INBOX {1+}\r\nm", Append("INBOX", Flags(), None, b"m")),
+    (b" INBOX () {1+}\r\nm ", Append("INBOX", Flags(), None, b"m")),
+    (b" x (\\Seen $F) {1+}\r\nm", Append("x", Flags(SEEN, ("$F",)), None, b"m")),
+    (b' x "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', Append("x", Flags(), 837596665, b"m")),
+    (b' x (a) "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', Append("x", Flags(0, ("a",)), 837596665, b"m")),
+    (b" {3+}\r\na b {4+}\r\n\0\r\n\xff", Append("a b", Flags(), None, b"\0\r\n\xff")),
+]
+
+
+@pytest.mark.parametrize(("octets", "command"), APPENDS)
+def test_append(octets: bytes, command: Append) -> None:
+    assert parse_append(cursor(octets)) == command
+
+
+BAD_APPENDS = [
+    (b" x", 2),
+    (b' x "m"', 3),
+    (b" x m", 3),
+    (b" x (\\Recent) {1+}\r\nm", 4),
+    (b" x (a){1+}\r\nm", 6),
+    (b' x "yesterday" {1+}\r\nm', 3),
+    (b' x "17-Jul-1996 02:44:25 -0700" (a) {1+}\r\nm', 32),
+    (b" x {1+}\r\nm {1+}\r\nm", 9),  # MULTIAPPEND is not announced
+    (b" x UTF8 (~{1+}\r\nm)", 3),
+]
+
+
+@pytest.mark.parametrize(("octets", "offset"), BAD_APPENDS)
+def test_bad_append(octets: bytes, offset: int) -> None:
+    with pytest.raises(BadSyntax) as raised:
+        parse_append(cursor(octets))
+    assert raised.value.offset == offset
+
+
+def test_an_empty_message_is_refused() -> None:
+    with pytest.raises(BadMessage):
+        parse_append(cursor(b" x {0+}\r\n"))
+
+
+STORES = [
+    (b" 1 FLAGS ()", Store(ONE, FlagAction.REPLACE, Flags(), False, True)),
+    (b" 1:2,* +flags.silent (\\Seen a)", Store(SET, FlagAction.ADD, Flags(SEEN, ("a",)), True, True)),
+    (b" 1 -FLAGS \\Deleted \\Seen b a ", Store(ONE, FlagAction.REMOVE, Flags(SEEN | DELETED, ("a", "b")), False, True)),
+    (b" 1 FLAGS.SILENT a", Store(ONE, FlagAction.REPLACE, Flags(0, ("a",)), True, True)),
+]
+
+
+@pytest.mark.parametrize(("octets", "command"), STORES)
+def test_store(octets: bytes, command: Store) -> None:
+    assert parse_store(cursor(octets), by_uid=True) == command
+
+
+BAD_STORES = [
+    (b" 1 FLAGS", 8),
+    (b" 1 FLAGS ", 9),
+    (b" 1 *FLAGS (a)", 3),
+    (b" 1 FLAGS.LOUD (a)", 3),
+    (b" 1 FLAGS (a", 11),
+    (b" 1 FLAGS (a) b", 12),
+    (b" 1 FLAGS \\Recent", 9),
+    (b" 1 FLAGS \\*", 9),
+    (b" 1 (UNCHANGEDSINCE 1) FLAGS a", 3),
+]
+
+
+@pytest.mark.parametrize(("octets", "offset"), BAD_STORES)
+def test_bad_store(octets: bytes, offset: int) -> None:
+    with pytest.raises(BadSyntax) as raised:
+        parse_store(cursor(octets), by_uid=False)
+    assert raised.value.offset == offset
+
+
+def test_copy() -> None:
+    assert parse_copy(cursor(b" 1:2,* Entw&APw-rfe"), by_uid=True) == Copy(SET, "Entwürfe", True)
+    for octets in (b" 1", b" x y", b" 1 a b", b" 1 a*"):
+        with pytest.raises(BadSyntax):
+            parse_copy(cursor(octets), by_uid=False)
+
+
+def test_uid_expunge() -> None:
+    assert parse_uid_expunge(cursor(b" 1:2,*")) == UidExpunge(SET)
+    for octets in (b"", b" 0", b" 1 x"):
+        with pytest.raises(BadSyntax):
+            parse_uid_expunge(cursor(octets))

@@ -1,0 +1,73 @@
+"""What is announced when (RFC 9051 6.1.1; RFC 3501 6.2.1, 6.2.3): announced if and only if it is there."""
+
+from opostd.imap.commands.table import ROWS, ROWS_CAPABILITIES
+from opostd.imap.extensions import EXTENSIONS, announced
+
+
+def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> list[str]:
+    return list(
+        announced(
+            logged_in=logged_in,
+            tls_available=available,
+            tls_active=active,
+            plaintext_allowed=plaintext,
+            append_limit=1000,
+            rows=ROWS_CAPABILITIES,
+        )
+    )
+
+
+ALWAYS = [
+    *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
+    *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
+]
+LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
+
+
+def test_before_tls() -> None:
+    names = at(logged_in=False, available=True, active=False, plaintext=False)
+    assert sorted(names) == sorted([*ALWAYS, "STARTTLS", "LOGINDISABLED", "SASL-IR"])
+    assert names[0] == "IMAP4rev1"
+
+
+def test_before_login() -> None:
+    for available, active, plaintext in ((False, True, False), (True, True, False), (False, False, True)):
+        names = at(logged_in=False, available=available, active=active, plaintext=plaintext)
+        assert sorted(names) == sorted([*ALWAYS, *LOGIN])
+
+
+def test_plaintext_on_loopback_may_still_start_tls() -> None:
+    names = at(logged_in=False, available=True, active=False, plaintext=True)
+    assert sorted(names) == sorted([*ALWAYS, *LOGIN, "STARTTLS"])
+
+
+def test_without_tls_there_is_no_login() -> None:
+    names = at(logged_in=False, available=False, active=False, plaintext=False)
+    assert sorted(names) == sorted([*ALWAYS, "LOGINDISABLED", "SASL-IR"])
+
+
+def test_after_login() -> None:
+    for available in (False, True):
+        names = at(logged_in=True, available=available, active=not available, plaintext=True)
+        assert sorted(names) == sorted(ALWAYS)
+
+
+def test_a_capability_of_commands_has_rows_and_a_row_has_its_capability() -> None:
+    assert {each.capability for each in EXTENSIONS if each.of_commands} == ROWS_CAPABILITIES
+    assert all(each.rfc for each in EXTENSIONS)
+
+
+def test_without_its_rows_it_is_not_announced() -> None:
+    names = announced(
+        logged_in=True, tls_available=False, tls_active=True, plaintext_allowed=False, append_limit=1, rows=()
+    )
+    assert names == ("IMAP4rev1", "LITERAL+", "CHILDREN", "SPECIAL-USE", "APPENDLIMIT=1")
+
+
+def test_every_command_of_rfc_3501_has_a_row() -> None:
+    commands = (
+        "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE "
+        "LIST LSUB STATUS APPEND CHECK CLOSE EXPUNGE SEARCH FETCH STORE COPY"
+    ).split()
+    uid = ["UID COPY", "UID FETCH", "UID STORE", "UID SEARCH"]
+    assert {row.name.decode() for row in ROWS} >= {*commands, *uid}
