@@ -56,7 +56,7 @@ _TABLE |= _OTHER_NAMES
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _LINE_SPACE = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
-_LINE_ENDS = re.compile("\r\n?")
+_ASCII_CONTROLS = bytes({*range(32), 127} - {9, 10})
 MAX_NAME = 40  # octets of a charset's name; the longest registered one in use is shorter
 
 
@@ -95,4 +95,9 @@ def clean_line(text: str) -> str:
 
 def clean_lines(text: str) -> str:
     """Text of a body: line ends are ``\\n``, tabs stay, other controls become U+FFFD."""
-    return _CONTROL.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii():  # most text, and to be told much faster than by a pattern
+        octets = text.encode("ascii")
+        if len(octets.translate(None, _ASCII_CONTROLS)) == len(octets):
+            return text
+    return _CONTROL.sub("\ufffd", text)

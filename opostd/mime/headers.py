@@ -6,7 +6,6 @@ Any octets are answered; every pattern here consumes what it has looked at, so t
 
 import binascii
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from opostd.mime.charsets import clean_line, decode, guess
@@ -60,10 +59,9 @@ class Media(NamedTuple):
         return None
 
 
-def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name as written and raw value (folds inside, line end stripped) of each field, in order."""
-    for match in _FIELD.finditer(block):
-        yield match[1], match[2]
+def fields(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Name as written and raw value (folds inside, a CR at its end) of each field, in order."""
+    return _FIELD.findall(block)
 
 
 def unfold(value: bytes) -> bytes:
