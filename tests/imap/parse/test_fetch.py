@@ -62,9 +62,12 @@ ITEMS = [
     (b"(BODY BODY[])", (Item.BODY, Section((), Text.WHOLE))),
     (b"(BODY[1] UID BODY.PEEK[1])", (Section((1,), Text.WHOLE), Item.UID)),
     (b"(BODY.PEEK[1] UID BODY[1])", (Section((1,), Text.WHOLE), Item.UID)),
-    (b"(BODY.PEEK[1] BODY.PEEK[1]<0.1>)", (Section((1,), Text.WHOLE, peek=True), Section((1,), Text.WHOLE, (), (0, 1), True))),
+    (
+        b"(BODY.PEEK[1] BODY.PEEK[1]<0.1>)",
+        (Section((1,), Text.WHOLE, peek=True), Section((1,), Text.WHOLE, (), (0, 1), peek=True)),
+    ),
     (b"(" + b" ".join([b"BODY[]"] * 2000) + b")", (Section((), Text.WHOLE),)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("octets", "items"), ITEMS, ids=lambda value: repr(value)[:40])

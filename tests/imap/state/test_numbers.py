@@ -2,6 +2,7 @@
 
 import time
 from array import array
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,7 @@ def _naive(wanted: SequenceSet, star: int) -> set[int]:
 
 
 def _places(ranges: list[tuple[int, int]]) -> list[int]:
-    for (_, stop), (start, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, stop), (start, _) in pairwise(ranges):
         assert stop < start  # ascending, and apart from each other
     assert all(start < stop for start, stop in ranges)
     return [place for start, stop in ranges for place in range(start, stop)]

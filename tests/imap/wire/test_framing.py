@@ -1,5 +1,7 @@
 """Lines and literals to commands, under limits (RFC 9051 4.3, RFC 7888; security.md 1.5)."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,7 +155,7 @@ def test_buffered_counts_what_is_ahead() -> None:
 
 def _pieces(octets: bytes, borders: list[int]) -> list[bytes]:
     cuts = [0, *sorted({border % (len(octets) + 1) for border in borders}), len(octets)]
-    return [octets[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [octets[start:stop] for start, stop in pairwise(cuts)]
 
 
 SOUP = st.lists(
