@@ -11,11 +11,10 @@ the secret.
 """
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 
@@ -48,21 +47,18 @@ class _Turns:
         """Attempts of this key that are in work or in line."""
         return self._gates[key][1] if key in self._gates else 0
 
-    @contextlib.asynccontextmanager
-    async def turn(self, key: Key) -> AsyncIterator[None]:
+    def enter(self, key: Key) -> asyncio.Semaphore:
+        """Get in line, counted from now on; the turn is ``async with`` what is returned.  ``leave`` must follow."""
         gate, users = self._gates.get(key) or (asyncio.Semaphore(ATTEMPTS_AT_ONCE), 0)
         self._gates[key] = (gate, users + 1)
         self.total += 1
-        try:
-            async with gate:
-                yield
-        finally:
-            self.total -= 1
-            users = self._gates[key][1] - 1
-            if users:
-                self._gates[key] = (gate, users)
-            else:
-                del self._gates[key]
+        return gate
+
+    def leave(self, key: Key) -> None:
+        gate, users = self._gates.pop(key)
+        self.total -= 1
+        if users > 1:
+            self._gates[key] = (gate, users - 1)
 
 
 class Authenticator:
@@ -97,11 +93,12 @@ class Authenticator:
         """
         addr = self._fold(name)
         who = throttle.attempt(addr or name[: passwords.MAX_OCTETS].casefold(), peer)
-        trusted = self._throttle.trusts(who, self._clock())
-        if trusted and not self._turns.waiting(who.pair):  # not in parallel: it would be a way to guess unthrottled
+        if self._may_remember(who):
             account = await self._account(addr)
-            if account is not None and account.secret is not None and self._is_right(account.secret, password):
-                return account
+            # Asked again, for there may have been guesses in the meantime; from here on nothing else runs in between.
+            if account is not None and account.secret is not None and self._may_remember(who):
+                if self._is_right(account.secret, password):
+                    return account
         secret = await self._verified(addr, password, who)
         account = await self._account(addr)
         if secret is None or account is None or account.secret != secret:
@@ -122,16 +119,25 @@ class Authenticator:
         task = self._flights.get(key)
         if task is None:
             turn = self._admit(who)
+            gate = self._turns.enter(turn)
             # A task of its own: a guesser who hangs up without waiting has used up a turn all the same.
-            task = asyncio.get_running_loop().create_task(self._attempt(addr, password, who, turn))
+            task = asyncio.get_running_loop().create_task(self._attempt(addr, password, who, gate))
             self._flights[key] = task
-            task.add_done_callback(lambda done: self._landed(key, done))
+            task.add_done_callback(lambda done: self._landed(key, turn, done))
         return await asyncio.shield(task)
 
-    def _landed(self, key: tuple[Key, bytes], task: asyncio.Task[str | None]) -> None:
+    def _landed(self, key: tuple[Key, bytes], turn: Key, task: asyncio.Task[str | None]) -> None:
         del self._flights[key]
+        self._turns.leave(turn)
         if not task.cancelled():
             task.exception()  # seen, even if all who waited have gone
+
+    def _may_remember(self, who: throttle.Attempt) -> bool:
+        """Whether a login may be compared with what was right a moment ago, without a turn.
+
+        Never beside other attempts of the same pair: a thousand guesses at once would all be compared.
+        """
+        return self._throttle.trusts(who, self._clock()) and not self._turns.waiting(who.pair)
 
     def _admit(self, who: throttle.Attempt) -> Key:
         """Whose turns this attempt takes.  Raises Unavailable, the password not looked at, when the line is full.
@@ -149,8 +155,10 @@ class Authenticator:
             raise Unavailable("too many logins wait")
         return who.net
 
-    async def _attempt(self, addr: str | None, password: str, who: throttle.Attempt, turn: Key) -> str | None:
-        async with self._turns.turn(turn):
+    async def _attempt(
+        self, addr: str | None, password: str, who: throttle.Attempt, gate: asyncio.Semaphore
+    ) -> str | None:
+        async with gate:
             delay_s = self._throttle.delay(who, self._clock())
             if delay_s:
                 await asyncio.sleep(delay_s)
