@@ -16,7 +16,7 @@ CRLF = b"\r\n"
 # "From : x" is obsolete and read as From by many programs (RFC 5322 4.5), so it is the field From here too.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 # What an mbox file puts before a message is no part of it; mail(1) and scripts leave it in.
-_MBOX = re.compile(rb">?From [^\r\n]*\r\n")
+_MBOX = re.compile(rb">?From (?![ \t]*:)[^\r\n]*\r\n")
 
 
 @dataclass(frozen=True, slots=True)

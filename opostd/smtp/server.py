@@ -191,12 +191,13 @@ class SmtpSession(SMTP):
         if not self._busy:
             self._close(say.shutting_down(self.door.hostname))
 
-    @property
+    # Methods and no properties: aiosmtpd looks at every attribute of a session before there is a connection.
+
     def task(self) -> "asyncio.Task[None]":
+        """What serves this connection."""
         assert self._handler_coroutine is not None
         return self._handler_coroutine
 
-    @property
     def gone(self) -> "asyncio.Future[None]":
         """Done when the connection is closed on both sides."""
         return self._closed  # type: ignore[no-any-return,attr-defined]
@@ -616,7 +617,7 @@ class SmtpDoor:
         sessions = list(self.sessions)
         for session in sessions:
             session.stop()
-        tasks = [session.task for session in sessions]
+        tasks = [session.task() for session in sessions]
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=self.timing.shutdown_s - LAST_WORDS_S)
@@ -626,6 +627,6 @@ class SmtpDoor:
             log.warning("cancelled sessions=%d", len(late))
             await asyncio.wait(late)
         # What has been said is still to leave; who does not read it does not hold the others up.
-        await asyncio.wait([session.gone for session in sessions], timeout=max(0.0, end - loop.time()))
+        await asyncio.wait([session.gone() for session in sessions], timeout=max(0.0, end - loop.time()))
         for session in sessions:
             session.abort()

@@ -25,6 +25,8 @@ FIELDS = [
     (b"A: 1\r\n\r\nB: 2\r\n\r\n", [(b"a", b"1")]),
     (b"From anna Mon Jan  1 00:00:00 2024\r\nA: 1\r\n\r\n", [(b"a", b"1")]),
     (b">From anna Mon Jan  1 00:00:00 2024\r\nA: 1\r\n\r\n", [(b"a", b"1")]),
+    (b"From : a\r\n\r\n", [(b"from", b"a")]),
+    (b"From  \t: a\r\n\r\n", [(b"from", b"a")]),
     (b"Subject: \xff\xfe\r\n\r\n", [(b"subject", b"\xff\xfe")]),
     (b"just text\r\nmore\r\n", []),
     (b" folded from nothing\r\nA: 1\r\n\r\n", []),
