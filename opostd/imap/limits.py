@@ -41,6 +41,7 @@ def frame_limits(phase: FrameLimits, max_message_octets: int) -> FrameLimits:
     return phase if phase is BEFORE_LOGIN else replace(phase, message=max_message_octets)
 
 
+MAX_RAW_LINE_OCTETS = 8 * KIB  # of a SASL response, or where DONE is awaited: then BYE
 MAX_SET_RANGES = 10_000  # in one sequence-set: a line of 64 KiB holds about as many numbers of six digits
 MAX_FETCH_ITEMS = 1000  # each may be a copy of the whole message in the answer
 MAX_SECTION_DEPTH = 100  # part numbers in BODY[1.2.3]: mime keeps no deeper tree

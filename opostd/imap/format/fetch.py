@@ -56,10 +56,14 @@ def _day(day: int) -> bytes:
     return b'"%2d-%b-%04d ' % (date.day, MONTHS[date.month - 1], date.year)
 
 
+_MINUTES = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(24 * 60))
+_SECONDS = tuple(b'%02d +0000"' % second for second in range(60))
+
+
 def internaldate_octets(seconds: int) -> bytes:
     """``"17-Jul-1996 09:44:25 +0000"``, quotes included.  seconds: since 1970 UTC."""
     day, second = divmod(seconds, DAY_S)
-    return b'%b%02d:%02d:%02d +0000"' % (_day(day), second // 3600, second // 60 % 60, second % 60)
+    return _day(day) + _MINUTES[second // 60] + _SECONDS[second % 60]
 
 
 def section_label(section: Section) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from opostd.imap.faults import Refused
-from opostd.imap.limits import FrameLimits
+from opostd.imap.limits import MAX_RAW_LINE_OCTETS, FrameLimits
 from opostd.imap.wire.grammar import APPEND, APPEND_NAMED_BY_LITERAL, LITERAL_END, TAG_ALONE
 
 __all__ = ["Frame", "Framer", "Line", "NeedLiteral", "Refused"]
@@ -101,6 +101,8 @@ class Framer:
             buffer = self._buffer
             end = buffer.find(b"\n", self._searched)
             room = self.limits.line - self._line_octets
+            if self.raw_line and room > MAX_RAW_LINE_OCTETS:
+                room = MAX_RAW_LINE_OCTETS
             if end < 0:
                 self._searched = len(buffer)
                 return self._die("the line is too long") if self._searched > room + 1 else None  # + 1: the CR

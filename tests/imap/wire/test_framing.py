@@ -126,6 +126,15 @@ def test_raw_lines() -> None:
     assert framer.next() == Frame(b"b NOOP")
 
 
+def test_a_raw_line_is_short() -> None:
+    """security.md 1.5: IDLE and then a line of 8 KiB is BYE."""
+    framer = Framer(LIMITS)
+    framer.raw_line = True
+    framer.feed(b"x" * 8192 + b"\r\n" + b"y" * 8194)
+    assert framer.next() == Line(b"x" * 8192)
+    assert framer.next() == Refused(b"*", "the line is too long", fatal=True)
+
+
 def test_clear_drops_what_came() -> None:
     framer = Framer(SMALL)
     framer.feed(b"a STARTTLS\r\nb NOOP\r\nc X {5+}\r\nab")
