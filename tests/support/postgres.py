@@ -82,8 +82,8 @@ class OwnServer(Server):
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(binaries() / program), *arguments], user=self._user, group=_group(self._user), extra_groups=_extra(self._user),
-            cwd=self._folder, capture_output=True, text=True, env=_environ(),
+            [str(binaries() / program), *arguments],
+            user=self._user, group=_group(self._user), extra_groups=_extra(self._user), cwd=self._folder, capture_output=True, text=True, env=_environ(),
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
