@@ -1,5 +1,6 @@
 """What Markdown becomes, from source to clean document."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_code_without_a_language_we_know_is_not_guessed(fence: str) -> None:
     tags = [tag for tag, _ in Tokens(render(fence)).tags]
     assert "pre" in tags
     assert not any(attributes for tag, attributes in Tokens(render(fence)).tags if tag == "span")
+
+
+def test_the_style_of_the_author_is_neither_fetched_nor_used() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.css"
+        source = f'<link rel="stylesheet" href="{url}">\n\n<style>@import "{url}"; p {{ color: red }}</style>\n\nx'
+        html = render(source)
+            f'<link rel="stylesheet" href="{url}">\n\n<style>@import "{url}"; p {{ color: red }}</style>\n\nx'
+        )
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert "red" not in html
+    assert url not in html
 
 
 def test_footnotes_link_within_the_message() -> None:
