@@ -81,8 +81,6 @@ def test_the_style_of_the_author_is_neither_fetched_nor_used() -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.css"
         source = f'<link rel="stylesheet" href="{url}">\n\n<style>@import "{url}"; p {{ color: red }}</style>\n\nx'
         html = render(source)
-            f'<link rel="stylesheet" href="{url}">\n\n<style>@import "{url}"; p {{ color: red }}</style>\n\nx'
-        )
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
