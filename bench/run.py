@@ -14,7 +14,6 @@ import os
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -87,8 +86,10 @@ class Bench:
     def count(self) -> tuple[int, int]:
         engine = sa.create_engine(self.settings.url)
         with engine.connect() as connection:
-            found = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                     for table in (schema.post, schema.delivered_post)]
+            found = [
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in (schema.post, schema.delivered_post)
+            ]
         engine.dispose()
         return found[0], found[1]
 
@@ -116,9 +117,12 @@ class Bench:
             await client.quit()
             after = self.count()
             rows = f"+{(after[0] - before[0]) / times:g} post, +{(after[1] - before[1]) / times:g} delivered"
-            self.out.add(self.name, f"broadcast to {size:,} users, MAIL to 250, p50 of {times} ({rows} each)",
-                         f"{statistics.median(took):.1f} ms (min {min(took):.1f}, max {max(took):.1f})",
-                         "the same for all")
+            self.out.add(
+                self.name,
+                f"broadcast to {size:,} users, MAIL to 250, p50 of {times} ({rows} each)",
+                f"{statistics.median(took):.1f} ms (min {min(took):.1f}, max {max(took):.1f})",
+                "the same for all",
+            )
 
     async def lazy_select(self, posts: int = 1000) -> None:
         async def select(number: int) -> float:
@@ -136,8 +140,12 @@ class Bench:
         await client.quit()
         after = [await select(number) for number in range(1, 6)]
         added = statistics.median(after) - statistics.median(before)
-        self.out.add(self.name, f"first SELECT after {posts:,} broadcasts adds",
-                     f"{added:.1f} ms ({statistics.median(before):.1f} -> {statistics.median(after):.1f})", "< 50 ms")
+        self.out.add(
+            self.name,
+            f"first SELECT after {posts:,} broadcasts adds",
+            f"{added:.1f} ms ({statistics.median(before):.1f} -> {statistics.median(after):.1f})",
+            "< 50 ms",
+        )
 
     async def fetches(self, count: int = 10_000) -> None:
         client = await load.Imap.login(self.root)
@@ -147,12 +155,19 @@ class Bench:
         await client.command('SELECT "bench"')
         for what, command, target in (
             ("UID FETCH 1:* (FLAGS)", "UID FETCH 1:* (FLAGS)", "< 10 ms"),
-            ("FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
-             "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)", "< 100 ms"),
+            (
+                "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
+                "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
+                "< 100 ms",
+            ),
         ):
             took = [(await client.command(command, keep=False)).seconds * 1000 for _ in range(9)]
-            self.out.add(self.name, f"{what} of {count:,}",
-                         f"{statistics.median(took[1:]):.1f} ms warm (first {took[0]:.1f})", target)
+            self.out.add(
+                self.name,
+                f"{what} of {count:,}",
+                f"{statistics.median(took[1:]):.1f} ms warm (first {took[0]:.1f})",
+                target,
+            )
         self.out.add(self.name, f"resident memory after that, box of {count:,} open", f"{self.memory():.0f} MiB")
         await client.logout()
 
@@ -174,8 +189,12 @@ class Bench:
                 sent = sum(await asyncio.gather(*(submit() for _ in range(connections))))
             rates[connections] = sent / clock.seconds
         self.out.add(self.name, "messages/s submitted, 1 connection", f"{rates[1]:.0f}/s")
-        self.out.add(self.name, "messages/s submitted, 20 connections",
-                     f"{rates[20]:.0f}/s = {rates[20] / rates[1]:.1f} times", ">= 3 times")
+        self.out.add(
+            self.name,
+            "messages/s submitted, 20 connections",
+            f"{rates[20]:.0f}/s = {rates[20] / rates[1]:.1f} times",
+            ">= 3 times",
+        )
 
     async def all(self, sizes: list[int]) -> None:
         await self.idle_memory()
@@ -214,7 +233,9 @@ def main() -> None:
     if args.write:
         RESULTS.write_text(
             f"# Measured by `make bench`\n\n{machine}; {time.strftime('%Y-%m-%d')}. Client, server and database share "
-            f"the machine; fsync is on.\n\n{out.markdown()}", encoding="utf-8")
+            f"the machine; fsync is on.\n\n{out.markdown()}",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from opostd.config import StoreSettings
-from opostd.model.ids import SYSTEM_OWNER, new_box_id, new_owner_id
+from opostd.model.ids import SYSTEM_OWNER
+from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import AddressKind
 from opostd.store import migrate, provision, schema
 from opostd.store.run import Group, Store, Tx, reads, writes
@@ -59,15 +60,42 @@ def fill(settings: StoreSettings, first: int, last: int) -> None:
         rows: dict[str, list[dict]] = {name: [] for name in ("address", "account", "box", "lsub", "subscription")}
         for number in page:
             owner, box, login = new_owner_id(), new_box_id(), f"u{number:05d}@{DOMAIN}"
-            rows["address"].append({"addr": login, "owner_id": owner, "kind": int(AddressKind.USER),
-                                    "box_id": 0, "target": ""})
-            rows["account"].append({"owner_id": owner, "login": login, "name": "", "secret": secret, "state": 0,
-                                    "admin": False, "created": now})
-            rows["box"].append({"owner_id": owner, "box_id": box, "name": "INBOX", "role": "", "uidvalidity": now,
-                                "uidnext": 1, "highestmodseq": 1})
+            rows["address"].append(
+                {"addr": login, "owner_id": owner, "kind": int(AddressKind.USER), "box_id": 0, "target": ""}
+            )
+            rows["account"].append(
+                {
+                    "owner_id": owner,
+                    "login": login,
+                    "name": "",
+                    "secret": secret,
+                    "state": 0,
+                    "admin": False,
+                    "created": now,
+                }
+            )
+            rows["box"].append(
+                {
+                    "owner_id": owner,
+                    "box_id": box,
+                    "name": "INBOX",
+                    "role": "",
+                    "uidvalidity": now,
+                    "uidnext": 1,
+                    "highestmodseq": 1,
+                }
+            )
             rows["lsub"].append({"owner_id": owner, "name": "INBOX"})
-            rows["subscription"].append({"owner_id": owner, "target_box": box, "source_owner": SYSTEM_OWNER,
-                                         "source_box": source.box_id, "joined": 0, "watermark": 0})
+            rows["subscription"].append(
+                {
+                    "owner_id": owner,
+                    "target_box": box,
+                    "source_owner": SYSTEM_OWNER,
+                    "source_box": source.box_id,
+                    "joined": 0,
+                    "watermark": 0,
+                }
+            )
         store.run_sync(add_owners, rows["account"], rows["box"], rows["lsub"], rows["subscription"])
         store.run_sync(add_addresses, rows["address"])
     store.close_sync()

@@ -114,7 +114,7 @@ def members(group: str, as_json: bool) -> None:
 
         source = await source_of(store, settings, group)
         found = await store.run(provision.members, source.box)
-        return sorted((each.address, each.role.name.lower()) for each in found)
+        return sorted((each.address, str(each.role.name).lower()) for each in found)
 
     print_rows(("ADDRESS", "ROLE"), run_in_store(flow), as_json)
 

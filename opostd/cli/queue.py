@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import json_option, now, print_rows, run_in_store
-from opostd.config import Settings
+from opostd.cli.common import json_option
 
 if TYPE_CHECKING:
-    from opostd.store.run import Store
+    pass
 
 SHOWN = 1000
 

@@ -38,9 +38,7 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
 
         account = await account_of(store, settings, sender or "test")
         renderer = RenderPool(settings.render)
-        intake = Intake(
-            store, renderer, limits=settings.limits, hostname=settings.hostname, domains=settings.domains
-        )
+        intake = Intake(store, renderer, limits=settings.limits, hostname=settings.hostname, domains=settings.domains)
         try:
             to = [folded(each, settings) for each in recipients]
             targets = [target for each in to for target in await intake.route(each, account)]

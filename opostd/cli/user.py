@@ -8,9 +8,7 @@ import click
 from opostd.cli.common import (
     confirm,
     folded,
-    json_option,
     now,
-    print_rows,
     read_password,
     run_in_store,
     yes_option,

@@ -46,7 +46,7 @@ def serve(settings: Settings, *, config: str | None, environ: MutableMapping[str
     asyncio.set_event_loop(loop)
     from twisted.internet import asyncioreactor
 
-    asyncioreactor.install(loop)
+    asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
     from twisted.internet import reactor
 
     logs.bridge_twisted()
@@ -55,12 +55,10 @@ def serve(settings: Settings, *, config: str | None, environ: MutableMapping[str
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             run.failed(task.exception())
-        reactor.stop()  # type: ignore[attr-defined]  # the module is replaced by the reactor
+        reactor.stop()
 
-    reactor.callWhenRunning(  # type: ignore[attr-defined]
-        lambda: loop.create_task(run.main(loop)).add_done_callback(ended)
-    )
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: loop.create_task(run.main(loop)).add_done_callback(ended))
+    reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # the interface does not name it
     notifier.close()
     sys.stdout.flush()
     if run.stuck:  # a thread still waits for the database: nothing of it was answered, so nothing is lost

@@ -11,9 +11,11 @@ import ssl
 import time
 from collections.abc import MutableMapping
 
-from twisted.internet import interfaces, protocol
+from twisted.internet import interfaces
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from opostd import __version__
 from opostd.auth.login import Authenticator
 from opostd.config import Settings
 from opostd.daemon import demo, sockets, tls
@@ -145,12 +147,12 @@ class Server:
             else:
                 await self._carry_by_asyncio(listener, context)
 
-    def _carry_by_twisted(self, listener: Listener, options: object) -> None:
+    def _carry_by_twisted(self, listener: Listener, options: IOpenSSLServerConnectionCreator) -> None:
         from twisted.internet import reactor
 
         assert self._imap is not None
         implicit = listener.kind.implicit_tls
-        factory: protocol.Factory = self._imap.factory(implicit_tls=implicit)
+        factory: IProtocolFactory = self._imap.factory(implicit_tls=implicit)
         if implicit:
             factory = TLSMemoryBIOFactory(options, False, factory)
             factory.noisy = False
@@ -215,7 +217,7 @@ class Server:
         """For a person at a terminal."""
         if self.welcome is not None and self.identity is not None:
             return demo.banner(self.settings, self.identity, self.listeners, self.welcome)
-        head = f"opostd {demo.__version__}   {self.settings.hostname}   {self._config}"
+        head = f"opostd {__version__}   {self.settings.hostname}   {self._config}"
         return "\n".join([head, *(f"  {line}" for line in self.listener_lines()), "Ready. Ctrl+C stops."])
 
     def listener_lines(self) -> list[str]:

@@ -12,6 +12,7 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from opostd.config import Settings
 from opostd.model.errors import BadSettings
+
+if TYPE_CHECKING:  # at run time only after the reactor is installed
+    from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 VALID_DAYS = 397  # the most that browsers and mail programs take from anybody
 RENEW_DAYS = 14  # made anew at a start when fewer are left
@@ -66,7 +70,7 @@ def asyncio_context(found: Identity) -> ssl.SSLContext:
     return context
 
 
-def twisted_options(found: Identity) -> object:
+def twisted_options(found: Identity) -> "IOpenSSLServerConnectionCreator":
     """The same for the doors that Twisted carries: an IOpenSSLServerConnectionCreator.
 
     Not Twisted's CertificateOptions: it sets a verify callback, for which cffi needs memory that is writable and

@@ -22,6 +22,7 @@ from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
 from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
 from opostd.model.errors import BadSyntax, LimitReached, NoSuchBox, OpostError
+from opostd.model.ids import OwnerId
 from opostd.model.records import Account
 
 log = logging.getLogger("opostd.imap")
@@ -366,7 +367,7 @@ class UserCounts:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._by_user: dict[int, set[Connection]] = {}
+        self._by_user: dict[OwnerId, set[Connection]] = {}
 
     def enter(self, connection: Connection, account: Account) -> None:
         mine = self._by_user.setdefault(account.owner, set())
@@ -381,8 +382,8 @@ class UserCounts:
             if not mine:
                 del self._by_user[account.owner]
 
-    def of(self, owner: int) -> tuple[Connection, ...]:
+    def of(self, owner: OwnerId) -> tuple[Connection, ...]:
         return tuple(self._by_user.get(owner, ()))
 
-    def owners(self) -> tuple[int, ...]:
+    def owners(self) -> tuple[OwnerId, ...]:
         return tuple(self._by_user)

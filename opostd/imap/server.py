@@ -22,6 +22,7 @@ from opostd.imap.posts import Posts
 from opostd.imap.session import Services, wall_clock
 from opostd.intake.intake import Intake
 from opostd.model.errors import OpostError
+from opostd.model.ids import OwnerId
 from opostd.model.records import AccountState, BoxHint
 from opostd.store import accounts
 from opostd.store.run import Store
@@ -33,11 +34,15 @@ STALLED_S = 60.0  # a client that takes nothing for so long is cut (security.md 
 STOP_S = 5.0  # for running commands to end when the server stops
 
 
+class ITransport(interfaces.ITLSTransport, interfaces.IConsumer, interfaces.IPushProducer):
+    """What Twisted's transports are together, over TCP and over TLS."""
+
+
 @implementer(interfaces.IPushProducer)
 class ImapProtocol(protocol.Protocol):
     """Carries octets between Twisted's transport and a Connection; is that transport's push producer."""
 
-    transport: interfaces.ITCPTransport
+    transport: ITransport
 
     def __init__(self, factory: "ImapFactory") -> None:
         self.factory = factory
@@ -89,6 +94,7 @@ class ImapProtocol(protocol.Protocol):
             raise ConnectionAbortedError("the client does not read") from None
 
     def start_tls(self) -> None:
+        assert self._door.tls_options is not None
         self.transport.startTLS(self._door.tls_options)
 
     def close(self) -> None:
@@ -126,7 +132,7 @@ class ImapFactory(protocol.Factory):
         self.door = door
         self.implicit_tls = implicit_tls
 
-    def buildProtocol(self, addr: interfaces.IAddress) -> ImapProtocol:
+    def buildProtocol(self, addr: interfaces.IAddress | None) -> ImapProtocol:
         return ImapProtocol(self)
 
 
@@ -142,7 +148,7 @@ class ImapDoor:
         auth: Authenticator,
         settings: ImapSettings,
         limits: LimitSettings,
-        tls_options: object | None,
+        tls_options: interfaces.IOpenSSLServerConnectionCreator | None,
         plaintext_on_loopback: bool,
         now: Callable[[], int] = wall_clock,
     ) -> None:
@@ -153,7 +159,7 @@ class ImapDoor:
         self.plaintext_on_loopback = plaintext_on_loopback
         self.protocols: weakref.WeakSet[ImapProtocol] = weakref.WeakSet()
         self._sweep: asyncio.Task[None] | None = None
-        self._suspects: set[int] = set()
+        self._suspects: set[OwnerId] = set()
         self._stop_listening: Callable[[], None] | None = None
 
     def factory(self, *, implicit_tls: bool) -> ImapFactory:

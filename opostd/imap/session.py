@@ -20,7 +20,6 @@ from opostd.model.ids import ModSeq
 from opostd.model.records import Account
 from opostd.store.run import Store
 
-
 Reply = AsyncIterator[Response | bytes | Done]
 """What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
 

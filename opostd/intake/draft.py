@@ -13,7 +13,8 @@ from email.utils import formatdate
 from opostd.intake import words
 from opostd.intake.message import field
 from opostd.model.errors import BadMessage
-from opostd.model.ids import new_post_id, post_id_text
+from opostd.model.ids import post_id_text
+from opostd.model.new_ids import new_post_id
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 MAX_PLAIN_LINE = 998  # RFC 5322 2.1.1: MUST

@@ -26,7 +26,8 @@ from opostd.intake.trace import Trace, completed, received, return_path, without
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, Unavailable
 from opostd.model.flags import Flags
-from opostd.model.ids import BoxId, OwnerId, PostId, Uid, new_post_id, post_id_text
+from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
+from opostd.model.new_ids import new_post_id
 from opostd.model.records import Account, NewPost, Target
 from opostd.render.pool import RenderPool
 from opostd.store import provision

@@ -1,6 +1,6 @@
 """Worker processes that render Markdown, and are killed when a text takes too long (feasibility.md 7).
 
-Each worker belongs to one thread of ours, which feeds it by a socket and ends it after a minute without work, so that
+Each worker belongs to one thread of ours, which feeds it by a socket and ends it after a while without work, so that
 an idle daemon has neither.  Nothing here belongs to an event loop: a pool serves any number of them, one after the
 other or at once.  Workers are new programs, never forks: a fork of a process with threads may find a lock taken for
 ever.
@@ -30,7 +30,7 @@ from opostd.render.worker import FAILED, HEAD, MAX_DOCUMENT_OCTETS, READY, RENDE
 log = logging.getLogger(__name__)
 
 START_S = 20.0  # to load the libraries: 0.3 s on an idle machine, and no text's fault on a busy one
-IDLE_S = 60.0  # a worker costs 30 MB
+IDLE_S = 20.0  # a worker holds 30 MB, and a new one is ready in 0.3 s
 REST_S = 5.0  # after a start that failed: no storm of processes when there is no memory for one
 QUEUE_TIMES = 5  # time limits a text may wait for a worker: bombs of one author must not hold up the mail of all others
 

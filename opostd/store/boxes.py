@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from opostd.model.errors import BadBoxName, BoxExists, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
 from opostd.model.flags import SEEN
-from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid, new_box_id
+from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
+from opostd.model.new_ids import new_box_id
 from opostd.model.records import Box
 from opostd.store import moves, schema
 from opostd.store.dialect import insert_new

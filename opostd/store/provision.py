@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from opostd.model.errors import AddressTaken, NoSuchAddress, NoSuchBox
-from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, new_box_id, new_owner_id
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
 from opostd.store import accounts, boxes, schema, sources
 from opostd.store.dialect import insert_new, inserted

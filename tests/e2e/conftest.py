@@ -52,7 +52,10 @@ class Site:
 def cli(config: Path, *arguments: str, text: str = "") -> str:
     done = subprocess.run(
         [sys.executable, "-m", "opostd", "--config", str(config), *arguments],
-        input=text, capture_output=True, text=True, timeout=60,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, (arguments, done.stdout, done.stderr)
     return done.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import DOMAIN, PASSWORD, Site
-from tests.e2e.mailbox import imap, submission, subjects, text_mail, uids, unverified, whole
+from tests.e2e.mailbox import imap, subjects, submission, text_mail, uids, unverified, whole
 
 MARKDOWN = "From: anna@opost.example\r\nTo: bob@opost.example\r\nSubject: Hello\r\n\r\nHello **you**\r\n\r\n- one\r\n"
 
@@ -67,16 +67,39 @@ def test_swaks_submits(site: Site, auth: str) -> None:
 
 def test_swaks_is_refused_at_rcpt_for_nobody(site: Site) -> None:
     done = subprocess.run(
-        ["swaks", "--server", "127.0.0.1", "--port", str(site.daemon.ports["smtp"]), "--from", "x@elsewhere.example",
-         "--to", f"nobody@{DOMAIN}"], capture_output=True, text=True, timeout=60,
+        [
+            "swaks",
+            "--server",
+            "127.0.0.1",
+            "--port",
+            str(site.daemon.ports["smtp"]),
+            "--from",
+            "x@elsewhere.example",
+            "--to",
+            f"nobody@{DOMAIN}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode != 0
     assert "550 5.1.1" in done.stdout
 
 
 def test_swaks_delivers_by_mx_and_lmtp_untouched(site: Site) -> None:
-    common = ("swaks", "--server", "127.0.0.1", "--from", "x@elsewhere.example", "--to", f"anna@{DOMAIN}",
-              "--body", "Hello **you**", "--silent", "3")
+    common = (
+        "swaks",
+        "--server",
+        "127.0.0.1",
+        "--from",
+        "x@elsewhere.example",
+        "--to",
+        f"anna@{DOMAIN}",
+        "--body",
+        "Hello **you**",
+        "--silent",
+        "3",
+    )
     run(*common, "--port", str(site.daemon.ports["smtp"]))
     run(*common, "--port", str(site.daemon.ports["lmtp"]), "--protocol", "LMTP")
     with imap(site, "anna") as client:
@@ -215,7 +238,8 @@ def test_imaplib_round_trip(site: Site) -> None:
     assert client.uid("MOVE", "1", "Projects/2026")[0] == "OK"
     assert client.select("Projects/2026")[1] == [b"1"]
     assert b"\\Flagged" in client.fetch("1", "(FLAGS)")[1][0]
-    assert client.append("Sent", "(\\Seen)", imaplib.Time2Internaldate(1_700_000_000), b"Subject: x\r\n\r\ny")[0] == "OK"
+    date = imaplib.Time2Internaldate(1_700_000_000)
+    assert client.append("Sent", "(\\Seen)", date, b"Subject: x\r\n\r\ny")[0] == "OK"
     assert client.status("Sent", "(MESSAGES UNSEEN)")[1] == [b"Sent (MESSAGES 1 UNSEEN 0)"]
     assert client.rename("Projects/2026", "Projects/2027")[0] == "OK"
     assert client.delete("Projects/2027")[0] == "OK"

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from tests.e2e.conftest import Site
-from tests.e2e.mailbox import imap, submission, subjects, text_mail
+from tests.e2e.mailbox import imap, subjects, submission, text_mail
 
 ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "30"))
 
@@ -57,8 +57,8 @@ class Load:
 @pytest.mark.timeout(600)
 def test_nothing_answered_is_lost_or_doubled(site: Site) -> None:
     chance = random.Random(1)
+    load = Load(site)
     for _ in range(ROUNDS):
-        load = Load(site) if not _ else load
         load.stop.clear()
         threads = [
             threading.Thread(target=load.submit, args=("direct", "bob")),

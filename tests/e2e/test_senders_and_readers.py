@@ -4,7 +4,7 @@ import random
 import threading
 
 from tests.e2e.conftest import Site
-from tests.e2e.mailbox import imap, submission, subjects, text_mail, uids
+from tests.e2e.mailbox import imap, subjects, submission, text_mail, uids
 
 SENDERS, READERS, POSTS = 20, 20, 5
 

@@ -99,7 +99,12 @@ class Client:
     def __init__(self, world: "World") -> None:
         self.transport = MemoryTransport()
         self.connection = Connection(
-            world.services, self.transport, world.users, peer="127.0.0.1", tls=False, tls_offered=True,
+            world.services,
+            self.transport,
+            world.users,
+            peer="127.0.0.1",
+            tls=False,
+            tls_offered=True,
             plaintext_allowed=not world.tls_wanted,
         )
         self.task = asyncio.get_running_loop().create_task(self.connection.run())
@@ -278,7 +283,8 @@ class _Runner:
                 self.skipping.discard(number)
                 self.kept.update(match.groupdict())
                 return
-            assert number in self.skipping and line.startswith("* "), f"got: {line}"
+            assert number in self.skipping, f"got: {line}"
+            assert line.startswith("* "), f"got: {line}"
 
     def _pattern(self, wanted: str) -> re.Pattern[str]:
         pieces = []
@@ -291,5 +297,3 @@ class _Runner:
             else:
                 pieces.append(re.escape(piece))
         return re.compile("".join(pieces))
-
-

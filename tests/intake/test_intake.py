@@ -13,7 +13,8 @@ from opostd.intake.intake import Trace
 from opostd.mime.facts import new_post
 from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NotAllowed, TooBig, Unavailable
 from opostd.model.flags import FLAGGED, SEEN, Flags
-from opostd.model.ids import BoxId, new_post_id
+from opostd.model.ids import BoxId
+from opostd.model.new_ids import new_post_id
 from opostd.model.records import PostPolicy, Target
 from opostd.store import boxes, changes, posts, provision, queue
 from opostd.store.run import Store

@@ -7,7 +7,7 @@ import pytest
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.retry import MAX_PAUSE_S, Retry, pause_s
 from opostd.mime.facts import new_post
-from opostd.model.ids import new_post_id
+from opostd.model.new_ids import new_post_id
 from opostd.model.records import NewPost
 from opostd.store import posts, queue
 from opostd.store.delivery import Delivery

@@ -42,7 +42,18 @@ def test_good(stream: bytes, message: bytes, behind: bytes) -> None:
         assert read(stream + behind, [cut]) == (Verdict.GOOD, message, behind)
 
 
-SMUGGLED = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\r\n.\r\r\n", b"\n\n.\r\n", b"\r\n.\r\r\n"]
+SMUGGLED = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r\n.\n",
+    b"\r.\r",
+    b"\r\n.\r",
+    b"\r.\r\n",
+    b"\n.\r",
+    b"\r\r\n.\r\r\n",
+    b"\n\n.\r\n",
+    b"\r\n.\r\r\n",
+]
 
 
 @pytest.mark.parametrize("end", SMUGGLED)
@@ -110,7 +121,9 @@ def test_any_message_comes_through_any_packets(lines: list[bytes], cuts: list[in
     assert read(stream, [min(cut, len(stream)) for cut in cuts]) == (Verdict.GOOD, message, behind)
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n."]), max_size=20), st.lists(st.integers(0, 40)))
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n."]), max_size=20), st.lists(st.integers(0, 40))
+)
 def test_packet_borders_do_not_matter(pieces: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(pieces) + b"\r\n.\r\nrest"
     assert read(stream, [min(cut, len(stream)) for cut in cuts]) == read(stream)

@@ -59,7 +59,8 @@ def test_rcpt(text: str, params: RcptParams) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NOTIFY", "NOTIFY=NEVER,SUCCESS", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=X", "NOTIFY=,", "ORCPT=bob", "ORCPT=a;+3d"]
+    "text",
+    ["NOTIFY", "NOTIFY=NEVER,SUCCESS", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=X", "NOTIFY=,", "ORCPT=bob", "ORCPT=a;+3d"],
 )
 def test_bad_rcpt(text: str) -> None:
     with pytest.raises(BadSyntax):

@@ -18,7 +18,6 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     holds anna INBOX TEXT   the last of them has this (with escapes); lacks: has it not
 """
 
-import asyncio
 import base64
 import re
 import ssl
@@ -134,4 +133,5 @@ class _Runner:
             if pattern.fullmatch(line):
                 self.skipping = False
                 return
-            assert self.skipping and line[3:4] == "-", f"got: {line}"
+            assert self.skipping, f"got: {line}"
+            assert line[3:4] == "-", f"got: {line}"

@@ -53,7 +53,7 @@ def sqlite(code: int) -> sqlite3.Error:
         (NoSuchBox("no such mailbox"), BUG),
         (ValueError("ours"), BUG),
     ],
-    ids=lambda value: f"{value.__class__.__name__}-{getattr(value, 'sqlstate', '')}" if isinstance(value, Exception) else "",
+    ids=lambda value: value.__class__.__name__,
 )  # fmt: skip
 def test_judge(error: Exception, verdict: Verdict) -> None:
     assert judge(error) == verdict

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ import sqlalchemy as sa
 from opostd.config import StoreSettings
 from opostd.model.errors import DiskFull, NoSuchBox, SchemaMismatch, Unavailable
 from opostd.model.flags import SEEN, FlagAction, Flags
-from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid, new_post_id
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid
+from opostd.model.new_ids import new_post_id
 from opostd.model.records import BoxHint, Target
 from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts, provision, queue, schema, sync
 from opostd.store.run import Group, Store, Tx, reads, writes
@@ -351,18 +353,17 @@ def test_a_commit_with_a_warning_is_no_success(postgres_settings: StoreSettings)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def three(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
+def three(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreSettings]:
     if request.param == "sqlite":
-        urls = [f"sqlite:///{tmp_path / group.value}.db" for group in Group]
-    else:
-        server: postgres.Server = request.getfixturevalue("postgres_server")
-        urls = [server.create_database() for _ in Group]
-        for url in urls:
-            request.addfinalizer(lambda url=url: server.drop_database(url))
-    settings = StoreSettings("", *urls)
-    if request.param == "sqlite":
+        settings = StoreSettings("", *(f"sqlite:///{tmp_path / group.value}.db" for group in Group))
         assert len(migrate.up(settings)) == len(Group)
-    return settings
+        yield settings
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    urls = [server.create_database() for _ in Group]
+    yield StoreSettings("", *urls)
+    for url in urls:
+        server.drop_database(url)
 
 
 def test_nothing_crosses_a_group(three: StoreSettings) -> None:

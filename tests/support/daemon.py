@@ -1,8 +1,8 @@
 """A real daemon in a process of its own, for tests and for the benchmark.
 
 ``start_daemon(tmp_path)`` starts the demo in a home of its own; with ``config_text`` it serves that configuration, in
-which ``{imap}`` ``{imaps}`` ``{submission}`` ``{submissions}`` ``{smtp}`` ``{lmtp}`` stand for free ports, ``{data}`` for
-a folder.  Returns when the daemon says "Ready."; nothing here sleeps.
+which ``{imap}`` ``{imaps}`` ``{submission}`` ``{submissions}`` ``{smtp}`` ``{lmtp}`` stand for free ports, ``{data}``
+for a folder.  Returns when the daemon says "Ready."; nothing here sleeps.
 """
 
 import os

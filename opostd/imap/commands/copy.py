@@ -1,4 +1,4 @@
-"""COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; COPYUID: RFC 4315 3).  A row is made, never a copy of a post."""
+"""COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; COPYUID: RFC 4315 3): a row is made, no copy of a post."""
 
 from opostd.imap.commands.messages import chosen, uids_of, writable
 from opostd.imap.session import Reply, Selected, Session

@@ -198,9 +198,7 @@ class _Plan:
             shown.append(b"NIL" if octets is None else literal(octets))
         return shown
 
-    async def _octets(
-        self, section: Section, names: frozenset[bytes], facts: PostFacts, size: int
-    ) -> bytes | None:
+    async def _octets(self, section: Section, names: frozenset[bytes], facts: PostFacts, size: int) -> bytes | None:
         if _from_header(section):
             whole = _filtered(section, names, facts.header)
             return _partial(whole, section)

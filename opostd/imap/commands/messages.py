@@ -1,7 +1,8 @@
 """From the numbers of a command to messages of the selected box; shared by the handlers that have numbers."""
 
 from opostd.imap.session import Selected, Session
-from opostd.imap.state.numbers import by_seq, by_uid as ranges_by_uid
+from opostd.imap.state.numbers import by_seq
+from opostd.imap.state.numbers import by_uid as ranges_by_uid
 from opostd.imap.state.view import View
 from opostd.imap.values.sets import Numbers
 from opostd.model.errors import NotAllowed
