@@ -207,6 +207,7 @@ def test_flags_of_ten_thousand(store: Store) -> None:
     run(main())
 
 
+Step = tuple[FlagAction, Flags, list[tuple[int, int]]]
 flag_sets = st.builds(
     Flags,
     st.integers(0, ALL_FLAGS),
@@ -224,7 +225,7 @@ steps = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
-def test_flags_are_as_computed_one_by_one(one_box: tuple[Store, World], steps: list[tuple[FlagAction, Flags, list[tuple[int, int]]]]) -> None:  # fmt: skip
+def test_flags_are_as_computed_one_by_one(one_box: tuple[Store, World], steps: list[Step]) -> None:
     """The few UPDATEs give what ``apply_flags`` gives for each message alone; modseqs tell exactly what changed."""
     store, world = one_box
     key = world.key("anna")
