@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import postgres
+
 RESULTS = Path(__file__).parent / "RESULTS.md"
 BY_HAND = "<!-- What follows is written by hand, and kept by --write. -->"
 
@@ -74,8 +76,8 @@ class Figure:
 
     def shown_ratio(self, server: str) -> str:
         ratio = self.ratio(server)
-        mark = {True: "", False: " **missed**", None: ""}[self.met(server)]
-        return ("" if ratio is None else f"{ratio:.2f}") + mark
+        mark = {True: "" if ratio is not None else "yes", False: " **missed**", None: ""}[self.met(server)]
+        return (("" if ratio is None else f"{ratio:.2f}") + mark).strip()
 
 
 class Report:
@@ -146,9 +148,16 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}),"
         f" {int(memory[1]) / 2**20 if memory else 0:.0f} GiB, Linux {platform.release()},"
-        f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_version('postgres')},"
-        f" Dovecot {_version('dovecot')}; load average before {os.getloadavg()[0]:.1f}"
+        f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_postgres()},"
+        f" Dovecot {_version('dovecot').partition(' ')[0]}; load average before {os.getloadavg()[0]:.1f}"
     )
+
+
+def _postgres() -> str:
+    try:
+        return _version(str(postgres.binaries() / "postgres")).replace("postgres (PostgreSQL)", "PostgreSQL")
+    except RuntimeError:
+        return "PostgreSQL absent"
 
 
 def _version(program: str) -> str:
@@ -156,7 +165,7 @@ def _version(program: str) -> str:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return "absent"
-    return said.split(" (Debian")[0].split(" (")[0].strip()
+    return said.split(" (Debian")[0].strip()
 
 
 def write(command: str, where: str, parts: Sequence[tuple[str, Report]]) -> None:

@@ -156,7 +156,8 @@ def started(folder: Path, *, names: set[str], user_count: int) -> Iterator[list[
                 url = f"sqlite:///{folder}/bench.db"
                 if name == "PostgreSQL":
                     database = stack.enter_context(postgres.running(fsync=True))
-                    url, roots = database.create_database(), [database.pid]
+                    url = database.create_database()
+                    roots = [database.pid] if isinstance(database, postgres.OwnServer) else []
                 ours = Opostd(name, StoreSettings(url=url), folder / name, roots)
                 stack.callback(ours.stop)
                 users.fill(ours.settings, 1, user_count)
