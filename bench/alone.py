@@ -16,11 +16,11 @@ from pathlib import Path
 import load
 import sqlalchemy as sa
 import users
-from opostd.store import schema
 from report import Report, Target
 from servers import Opostd
 
 from opostd.model.ids import new_box_id
+from opostd.store import schema
 
 ROOT = "root@bench.test"
 MESSAGE = b"From: root@bench.test\r\nTo: everyone@bench.test\r\nSubject: news\r\n\r\n" + b"All hands at noon.\r\n" * 40

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
-from opostd.store import migrate, provision, schema
-from opostd.store.run import Group, Store, Tx, reads, writes
 
 from opostd.config import StoreSettings
 from opostd.model.ids import SYSTEM_OWNER
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import AddressKind
+from opostd.store import migrate, provision, schema
+from opostd.store.run import Group, Store, Tx, reads, writes
 
 DOMAIN = "bench.test"
 PASSWORD = "secret"
