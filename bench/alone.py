@@ -19,7 +19,7 @@ import users
 from report import Report, Target
 from servers import Opostd
 
-from opostd.model.ids import new_box_id
+from opostd.model.new_ids import new_box_id
 from opostd.store import schema
 
 ROOT = "root@bench.test"
