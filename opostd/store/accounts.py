@@ -53,7 +53,8 @@ def fold_address(text: str, domains: Sequence[str]) -> str:
         octets = len(local.encode()), len(domain.encode())
     except UnicodeEncodeError:  # a lone surrogate, of octets that were no UTF-8
         raise BadAddress("an address is UTF-8") from None
-    if not _LOCAL.match(local) or ".." in local or local.startswith(".") or local.endswith("."):
+    # Not printable: what cannot be seen, turns the line round, or is assigned to nothing (RFC 8264 9.11).
+    if not _LOCAL.match(local) or not local.isprintable() or ".." in local or local[0] == "." or local[-1] == ".":
         raise BadAddress(f"{_shown(text)} is no address")
     if octets[0] > MAX_LOCAL_OCTETS or octets[1] > MAX_DOMAIN_OCTETS:
         raise BadAddress(f"{_shown(text)} is too long for an address")
