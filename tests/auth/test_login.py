@@ -207,7 +207,7 @@ def test_equal_logins_at_once_are_checked_once(store: Store, checks: list[str | 
             assert len(checks) == 1
             checks.clear()
             each.clock[0] = 1e6
-            guesses = [each.works(password=password) for password in ("x", "secret", "y", "secret", "x")]
+            guesses = [each.works(password=password, peer=THIRD) for password in ("x", "secret", "y", "secret", "x")]
             assert await asyncio.gather(*guesses) == [False, True, False, True, False]
             assert len(checks) == 3
 
@@ -302,19 +302,34 @@ def test_the_line_of_a_slowed_address_is_bounded_and_says_not_now(store: Store) 
     run(main())
 
 
-def test_a_remembered_password_is_no_way_to_guess_without_waiting(store: Store) -> None:
+def test_a_remembered_password_is_no_way_to_guess_without_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A trusted pair may ask its memory at once, but never while guesses of the same pair are under way."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    verify: Callable[[str | None, str], bool] = passwords.verify
+
+    def held(secret: str | None, password: str) -> bool:
+        begun.release()
+        if password != "secret":
+            go_on.wait(PATIENCE_S)
+        return verify(secret, password)
+
+    monkeypatch.setattr(passwords, "verify", held)
 
     async def main() -> None:
         async with world(store, LONG) as each:
             assert await each.works()
-            guesses = [asyncio.create_task(each.works(password=f"guess {n}")) for n in range(10)]
-            guesses.append(asyncio.create_task(each.works()))
-            done, pending = await asyncio.wait(guesses, timeout=0.5)
-            assert len(done) <= 8  # 4 that trust allows, and 4 that were under way with the last of them
-            assert guesses[-1] in pending
-            for task in pending:
-                task.cancel()
+            begun.acquire()
+            guesses = [asyncio.create_task(each.works(password=f"guess {n}")) for n in range(login.ATTEMPTS_AT_ONCE)]
+            for _ in guesses:
+                assert await asyncio.to_thread(begun.acquire, timeout=PATIENCE_S)
+            right = asyncio.create_task(each.works())
+            done, _ = await asyncio.wait([right], timeout=0.3)
+            assert not done
+            go_on.set()
+            assert await asyncio.gather(*guesses) == [False] * login.ATTEMPTS_AT_ONCE
+            right.cancel()
 
     run(main())
 
