@@ -231,6 +231,7 @@ class Connection:
         row: Row | None = None
         try:
             tag, name, arguments = read_command(frame)
+            self.session.tag = tag
             row = TABLE.get(name)
             if row is None:
                 done = Done(Condition.BAD, "no such command")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -72,13 +73,18 @@ class Wire(Protocol):
 
 @dataclass(slots=True)
 class Selected:
-    """The selected box: the live one, and what this client believes of it."""
+    """The selected box: the live one, and what this client believes of it.
+
+    saved: the UIDs that ``$`` stands for, ascending (RFC 5182).  They are never used twice, so what has left the box
+    needs no word here.
+    """
 
     live: LiveBox
     view: View
     read_only: bool
     name: str
     own: set[ModSeq] = field(default_factory=set)
+    saved: array[int] = field(default_factory=lambda: array("I"))
 
     @classmethod
     def open(cls, live: LiveBox, name: str, read_only: bool) -> Selected:
@@ -91,7 +97,10 @@ class Selected:
 
 @dataclass(slots=True)
 class Session:
-    """The state of one connection.  ``account`` is there from login on, ``selected`` while a box is."""
+    """The state of one connection.  ``account`` is there from login on, ``selected`` while a box is.
+
+    tag: of the command that runs, for the responses that name it (RFC 4731).
+    """
 
     services: Services
     wire: Wire
@@ -100,6 +109,7 @@ class Session:
     enabled: set[str] = field(default_factory=set)
     loggingout: bool = False
     failed_logins: int = 0
+    tag: bytes = b""
 
     @property
     def state(self) -> State:

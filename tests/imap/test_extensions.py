@@ -19,6 +19,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 ALWAYS = [
     *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
+    *("ESEARCH", "SEARCHRES", "WITHIN"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
@@ -61,7 +62,16 @@ def test_without_its_rows_it_is_not_announced() -> None:
     names = announced(
         logged_in=True, tls_available=False, tls_active=True, plaintext_allowed=False, append_limit=1, rows=()
     )
-    assert names == ("IMAP4rev1", "LITERAL+", "CHILDREN", "SPECIAL-USE", "APPENDLIMIT=1")
+    assert names == (
+        "IMAP4rev1",
+        "LITERAL+",
+        "ESEARCH",
+        "SEARCHRES",
+        "WITHIN",
+        "CHILDREN",
+        "SPECIAL-USE",
+        "APPENDLIMIT=1",
+    )
 
 
 def test_every_command_of_rfc_3501_has_a_row() -> None:

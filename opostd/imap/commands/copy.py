@@ -1,8 +1,8 @@
 """COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; COPYUID: RFC 4315 3): a row is made, no copy of a post."""
 
 from opostd.imap.commands.messages import chosen, uids_of, writable
+from opostd.imap.format.sets import format_set
 from opostd.imap.session import Reply, Selected, Session
-from opostd.imap.state.numbers import format_set
 from opostd.imap.values.commands import Copy
 from opostd.imap.values.responses import Condition, Done, State
 from opostd.model.errors import NoSuchBox
@@ -13,7 +13,7 @@ from opostd.store.moves import Copied
 
 async def copy(session: Session, command: Copy) -> Reply:
     box, target = session.box, await _target(session, command.name)
-    uids = uids_of(box.view, chosen(box.view, command.numbers, by_uid=command.by_uid))
+    uids = uids_of(box.view, chosen(box, command.numbers, by_uid=command.by_uid))
     if target is None:
         yield NO_TARGET
     elif uids:
@@ -27,7 +27,7 @@ async def copy(session: Session, command: Copy) -> Reply:
 async def move(session: Session, command: Copy) -> Reply:
     """COPYUID comes before the EXPUNGEs (RFC 6851 4.3), which the connection shows."""
     box, target = writable(session), await _target(session, command.name)
-    uids = uids_of(box.view, chosen(box.view, command.numbers, by_uid=command.by_uid))
+    uids = uids_of(box.view, chosen(box, command.numbers, by_uid=command.by_uid))
     if target is None:
         yield NO_TARGET
     elif uids:

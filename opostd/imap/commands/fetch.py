@@ -37,7 +37,7 @@ SPANS = {Text.WHOLE: SectionName.WHOLE, Text.TEXT: SectionName.TEXT, Text.MIME: 
 async def fetch(session: Session, command: Fetch) -> Reply:
     """A message that is gone, or whose post cannot be read, is left out and said in the tagged line."""
     box = session.box
-    ranges = chosen(box.view, command.numbers, by_uid=command.by_uid)
+    ranges = chosen(box, command.numbers, by_uid=command.by_uid)
     items = command.items
     if command.by_uid and Item.UID not in items:
         items = (Item.UID, *items)

@@ -1,10 +1,10 @@
 """From the numbers of a command to messages of the selected box; shared by the handlers that have numbers."""
 
 from opostd.imap.session import Selected, Session
-from opostd.imap.state.numbers import by_seq
+from opostd.imap.state.numbers import by_saved, by_seq
 from opostd.imap.state.numbers import by_uid as ranges_by_uid
 from opostd.imap.state.view import View
-from opostd.imap.values.sets import Numbers
+from opostd.imap.values.sets import Numbers, SavedResult
 from opostd.model.errors import NotAllowed
 from opostd.model.ids import Uid
 
@@ -12,9 +12,15 @@ Ranges = list[tuple[int, int]]
 """Places as the client counts, from 0, half open, ascending, apart from each other."""
 
 
-def chosen(view: View, numbers: Numbers, *, by_uid: bool) -> Ranges:
-    """The places that a set names.  A number over the count is BadSyntax, a UID that is not there is nothing."""
-    return ranges_by_uid(numbers, view.uids) if by_uid else by_seq(numbers, len(view.uids))
+def chosen(box: Selected, numbers: Numbers, *, by_uid: bool) -> Ranges:
+    """The places that a set names.  A number over the count is BadSyntax, a UID that is not there is nothing.
+
+    ``$`` names the same messages in both kinds of command (RFC 5182 2.1).
+    """
+    uids = box.view.uids
+    if isinstance(numbers, SavedResult):
+        return by_saved(box.saved, uids)
+    return ranges_by_uid(numbers, uids) if by_uid else by_seq(numbers, len(uids))
 
 
 def uids_of(view: View, ranges: Ranges) -> list[Uid]:

@@ -1,18 +1,23 @@
-"""SEARCH and UID SEARCH (RFC 9051 6.4.4, RFC 3501 6.4.4): every key, over the messages the client knows.
+"""SEARCH and UID SEARCH (RFC 9051 6.4.4, RFC 3501 6.4.4; RFC 4731, 5182): every key, over the messages there are.
 
 Keys narrow a list of candidates, the cheap ones first; header keys read the posts' facts, BODY and TEXT ask the
 store, which looks into the decoded text and sends back only which posts match.
 """
 
 import asyncio
+from array import array
 from collections.abc import Callable, Sequence
 
 from opostd.imap.commands.messages import chosen
+from opostd.imap.faults import BadCharset
+from opostd.imap.parse.search import CHARSETS
 from opostd.imap.posts import PAGE
 from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.values.responses import SearchData
+from opostd.imap.values.responses import ESearch, SearchData
 from opostd.imap.values.search import (
+    ALL_OF_THEM,
+    Aged,
     All,
     And,
     Body,
@@ -25,15 +30,18 @@ from opostd.imap.values.search import (
     Key,
     Larger,
     Not,
+    Option,
     Or,
     Order,
     Recent,
+    Returns,
     Search,
     SeqNumbers,
     Smaller,
     Uids,
 )
 from opostd.mime.headers import decode_words, fields, unfold
+from opostd.model.errors import BadSyntax
 from opostd.model.ids import PostId
 from opostd.model.records import PostFacts
 from opostd.store import posts
@@ -43,17 +51,70 @@ COST = {Dated: 1, Header: 2, InText: 3, Body: 3}  # 0 for all that needs only th
 
 
 async def search(session: Session, command: Search) -> Reply:
-    """The numbers of matching messages, ascending."""
+    """The numbers of matching messages, ascending; or what RETURN asks for of them, in one ESEARCH."""
     box = session.box
-    found = await _Searcher(session, box).matching(command.key, range(len(box.snapshot)))
-    if command.by_uid:
-        numbers = [box.snapshot.uids[index] for index in found]
-    elif box.view.uids is box.snapshot.uids:
-        numbers = [index + 1 for index in found]
-    else:
-        places = (box.view.place(box.snapshot.uids[index]) for index in found)
-        numbers = [place + 1 for place in places if place is not None]
-    yield SearchData(tuple(numbers))
+    returns = command.returns
+    if returns is None and "IMAP4REV2" in session.enabled:
+        returns = ALL_OF_THEM  # RFC 9051 6.4.4: then there is no SEARCH response
+    snapshot = box.snapshot
+    found = await results(session, command.key, command.charset, returns)
+    if returns is not None and returns.save:
+        box.saved = array("I", [snapshot.uids[index] for index in kept(found, returns)])
+    numbers = numbered(box, snapshot, found, by_uid=command.by_uid)
+    if returns is None:
+        yield SearchData(tuple(numbers))
+    elif returns.options != {Option.SAVE}:  # alone it is answered by the tagged line (RFC 5182 1)
+        yield esearch(session.tag, command.by_uid, numbers, returns)
+
+
+async def results(session: Session, key: Key, charset: str | None, returns: Returns | None) -> Sequence[int]:
+    """The places in the snapshot of the messages that match, ascending.  Raises BadCharset.
+
+    Where the answer will be NO, a result that was to be saved is the empty one (RFC 5182 2.1).
+    """
+    box = session.box
+    try:
+        if charset is not None and charset not in CHARSETS:
+            raise BadCharset(tuple(CHARSETS))
+        return await _Searcher(session, box).matching(key, range(len(box.snapshot)))
+    except BadSyntax:
+        raise
+    except Exception:
+        if returns is not None and returns.save:
+            box.saved = array("I")
+        raise
+
+
+def numbered(box: Selected, snapshot: Snapshot, found: Sequence[int], *, by_uid: bool) -> list[int]:
+    """UIDs, or numbers as the client counts, in the order found; without what it does not count."""
+    if by_uid:
+        return [snapshot.uids[index] for index in found]
+    if box.view.uids is snapshot.uids:
+        return [index + 1 for index in found]
+    places = (box.view.place(snapshot.uids[index]) for index in found)
+    return [place + 1 for place in places if place is not None]
+
+
+def kept(found: Sequence[int], returns: Returns) -> Sequence[int]:
+    """What SAVE keeps: all, but with MIN or MAX alone only these (RFC 5182 2.4)."""
+    options = returns.options - {Option.SAVE}
+    if not found or not options or options & {Option.ALL, Option.COUNT}:
+        return found
+    ends = ({found[0]} if Option.MIN in options else set()) | ({found[-1]} if Option.MAX in options else set())
+    return sorted(ends)
+
+
+def esearch(tag: bytes, by_uid: bool, numbers: Sequence[int], returns: Returns) -> ESearch:
+    """What is asked of the numbers found, in their order; only COUNT is there where nothing is (RFC 4731 3.1)."""
+    options = returns.options
+    return ESearch(
+        tag,
+        by_uid,
+        min=numbers[0] if numbers and Option.MIN in options else None,
+        max=numbers[-1] if numbers and Option.MAX in options else None,
+        count=len(numbers) if Option.COUNT in options else None,
+        all=tuple(numbers) if Option.ALL in options else (),
+    )
 
 
 class _Searcher:
@@ -63,6 +124,7 @@ class _Searcher:
         self._services = session.services
         self._box = box
         self._snapshot: Snapshot = box.snapshot
+        self._now = session.services.now()
 
     async def matching(self, key: Key, candidates: Sequence[int]) -> Sequence[int]:
         """Those of the candidates that match, in their order."""
@@ -81,9 +143,9 @@ class _Searcher:
                 out = set(await self.matching(inner, candidates))
                 return [index for index in candidates if index not in out]
             case SeqNumbers(numbers):
-                return self._numbered(candidates, chosen(self._box.view, numbers, by_uid=False))
+                return self._numbered(candidates, chosen(self._box, numbers, by_uid=False))
             case Uids(numbers):
-                return self._numbered(candidates, chosen(self._box.view, numbers, by_uid=True))
+                return self._numbered(candidates, chosen(self._box, numbers, by_uid=True))
             case Header(field, value):
                 return await self._by_facts(candidates, _header_test(field, value.casefold()))
             case Dated(DateField.SENT, order, day):
@@ -110,6 +172,11 @@ class _Searcher:
                 return lambda index: (low in (k.lower() for k in keywords.get(uids[index], ()))) is wanted
             case Recent(recent):
                 return lambda index: not recent
+            case Aged(seconds, older):
+                moment, dates = self._now - seconds, snapshot.internaldates
+                if older:
+                    return lambda index: dates[index] <= moment
+                return lambda index: dates[index] >= moment
             case Larger(octets):
                 return lambda index: snapshot.sizes[index] > octets
             case Smaller(octets):

@@ -72,7 +72,7 @@ async def expunge(session: Session, _: Bare) -> Reply:
 
 async def uid_expunge(session: Session, command: UidExpunge) -> Reply:
     box = writable(session)
-    uids = uids_of(box.view, chosen(box.view, command.numbers, by_uid=True))
+    uids = uids_of(box.view, chosen(box, command.numbers, by_uid=True))
     if uids:
         await session.services.store.run(moves.expunge, *box.live.key, uids, True)
         await box.live.refresh()

@@ -12,7 +12,7 @@ from opostd.store import flags
 async def store(session: Session, command: Store) -> Reply:
     """Every message named is answered, changed or not, unless .SILENT, with its flags after the change."""
     box = writable(session)
-    ranges = chosen(box.view, command.numbers, by_uid=command.by_uid)
+    ranges = chosen(box, command.numbers, by_uid=command.by_uid)
     if not ranges:
         return
     result = await session.services.store.run(

@@ -31,6 +31,7 @@ FORMATTERS: dict[type, Callable[[Any], bytes]] = {
     responses.Listed: mailboxes.format_listed,
     responses.StatusData: mailboxes.format_status,
     responses.SearchData: search.format_search,
+    responses.ESearch: search.format_esearch,
     responses.Namespaces: mailboxes.format_namespaces,
     responses.IdData: auth.format_id,
     responses.Continue: auth.format_continue,

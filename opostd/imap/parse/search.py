@@ -1,14 +1,17 @@
 """SEARCH and UID SEARCH: every key of RFC 3501 6.4.4, which are those of RFC 9051 6.4.4 with NEW, OLD and RECENT.
 
+RETURN: RFC 4731 3.1, RFC 5182; OLDER, YOUNGER: RFC 5032.
+
 What must stay true: depth and number of keys are limited here, so that whoever walks the tree may recurse.
 """
 
 import re
 from collections.abc import Callable
 
-from opostd.imap.faults import BadCharset
 from opostd.imap.limits import MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS
 from opostd.imap.values.search import (
+    ALL_OF_THEM,
+    Aged,
     All,
     And,
     Body,
@@ -21,9 +24,11 @@ from opostd.imap.values.search import (
     Key,
     Larger,
     Not,
+    Option,
     Or,
     Order,
     Recent,
+    Returns,
     Search,
     SeqNumbers,
     Smaller,
@@ -57,6 +62,8 @@ DEFAULT_CHARSET = "UTF-8"  # RFC 9051 6.4.4; US-ASCII, RFC 3501's, is a part of 
 
 _WORD = re.compile(rb"[A-Za-z]+")
 
+OPTIONS = {option.value: option for option in Option}
+
 BARE_KEYS: dict[bytes, Key] = {
     b"ALL": All(),
     b"ANSWERED": HasFlag(ANSWERED, True),
@@ -76,16 +83,53 @@ BARE_KEYS: dict[bytes, Key] = {
 
 
 def parse_search(args: Cursor, *, by_uid: bool) -> Search:
-    """``[SP "CHARSET" SP charset] 1*(SP search-key)``; several keys are an And.  Raises BadCharset."""
+    """``[SP "RETURN" SP "(" [option *(SP option)] ")"] [SP "CHARSET" SP charset] 1*(SP search-key)``.
+
+    Several keys are an And.  A charset that is not known is no error here: a SEARCH with SAVE that is refused for it
+    changes what is saved, one with a mistake in it does not (RFC 5182 2.1).
+    """
     args.sp()
+    returns = parse_returns(args)
     charset: str | None = None
-    if args.text[args.at : args.at + 8].upper() == b"CHARSET ":
-        args.at += 8
-        charset = args.astring().upper().decode("ascii", "replace")
-        if charset not in CHARSETS:
-            raise BadCharset(tuple(CHARSETS))
+    if _next_word(args, b"CHARSET "):
+        charset = parse_charset(args)
         args.sp()
-    return Search(_Keys(args, charset).all_to_the_end(), by_uid, charset)
+    return Search(parse_keys(args, charset), by_uid, charset, returns)
+
+
+def parse_returns(args: Cursor) -> Returns | None:
+    """``"RETURN" SP "(" ... ")" SP`` where it stands, else None."""
+    if not _next_word(args, b"RETURN "):
+        return None
+    options = frozenset(args.list_of(lambda: _option(args), empty=True))
+    args.sp()
+    return Returns(options) if options else ALL_OF_THEM
+
+
+def _option(args: Cursor) -> Option:
+    at = args.at
+    option = OPTIONS.get(args.keyword())
+    if option is None:
+        args.fail("one of MIN, MAX, ALL, COUNT, SAVE", at)
+    return option
+
+
+def _next_word(args: Cursor, word: bytes) -> bool:
+    """Whether that word, upper case, comes next; if so, it is taken."""
+    if args.text[args.at : args.at + len(word)].upper() != word:
+        return False
+    args.at += len(word)
+    return True
+
+
+def parse_charset(args: Cursor) -> str:
+    """The name of a charset, upper case; whether it is known is asked later."""
+    return args.astring().upper().decode("ascii", "replace")
+
+
+def parse_keys(args: Cursor, charset: str | None) -> Key:
+    """``search-key *(SP search-key)`` to the end of the command."""
+    return _Keys(args, charset).all_to_the_end()
 
 
 class _Keys:
@@ -94,7 +138,7 @@ class _Keys:
     def __init__(self, args: Cursor, charset: str | None) -> None:
         self._args = args
         self._charset = charset or DEFAULT_CHARSET
-        self._codec = CHARSETS[self._charset]
+        self._codec = CHARSETS.get(self._charset, "latin-1")  # any octets, for the command will be refused
         self._count = 0
         self._depth = 0
 
@@ -170,6 +214,9 @@ class _Keys:
     def number(self) -> int:
         return self._args.number()
 
+    def aged(self, older: bool) -> Key:
+        return Aged(self._args.nz_number(), older)
+
     def uids(self) -> Key:
         return Uids(self._args.sequence_set())
 
@@ -191,6 +238,8 @@ ARGUMENT_KEYS: dict[bytes, Callable[[_Keys], Key]] = {
     b"TEXT": lambda keys: InText(keys.string()),
     b"KEYWORD": lambda keys: keys.keyword(True),
     b"UNKEYWORD": lambda keys: keys.keyword(False),
+    b"OLDER": lambda keys: keys.aged(True),
+    b"YOUNGER": lambda keys: keys.aged(False),
     b"LARGER": lambda keys: Larger(keys.number()),
     b"SMALLER": lambda keys: Smaller(keys.number()),
     b"UID": _Keys.uids,

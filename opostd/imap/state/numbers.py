@@ -1,12 +1,12 @@
-"""Sets of numbers to places in a box, and numbers to sets (RFC 9051 9: sequence-set; RFC 4315 4: uid-set).
+"""Sets of numbers to places in a box (RFC 9051 9: sequence-set; RFC 4315 4: uid-set; RFC 5182).
 
 What must stay true: ``1:4294967295`` costs what the box costs, not what the range is long.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from opostd.imap.values.sets import STAR, Numbers, SavedResult, SequenceSet
+from opostd.imap.values.sets import STAR, SequenceSet
 from opostd.model.errors import BadSyntax
 
 Ranges = list[tuple[int, int]]
@@ -21,13 +21,13 @@ class NoSuchNumber(BadSyntax):
         self.args = (text,)
 
 
-def by_seq(numbers: Numbers, count: int) -> Ranges:
+def by_seq(numbers: SequenceSet, count: int) -> Ranges:
     """The places of sequence numbers.  count: of the messages that the client counts.
 
     Raises NoSuchNumber for one over the count, and for ``*`` in an empty box.
     """
     places = []
-    for first, last in _ranges(numbers):
+    for first, last in numbers.ranges:
         low, high = _ordered(first, last, count)
         if high > count or low == 0:
             raise NoSuchNumber(f"there is no message {max(high, 1)}: the mailbox has {count}")
@@ -35,17 +35,16 @@ def by_seq(numbers: Numbers, count: int) -> Ranges:
     return _merged(places)
 
 
-def by_uid(numbers: Numbers, uids: Sequence[int]) -> Ranges:
+def by_uid(numbers: SequenceSet, uids: Sequence[int]) -> Ranges:
     """The places of UIDs; those that are not there are nothing.  uids: of the box, ascending.
 
     ``*`` is the largest UID there is, so that ``n:*`` always names the last message (RFC 9051 9).
     """
     if not uids:
-        _ranges(numbers)
         return []
     star = uids[-1]
     places = []
-    for first, last in _ranges(numbers):
+    for first, last in numbers.ranges:
         low, high = _ordered(first, last, star)
         start, stop = bisect_left(uids, low), bisect_right(uids, high)
         if start < stop:
@@ -53,10 +52,24 @@ def by_uid(numbers: Numbers, uids: Sequence[int]) -> Ranges:
     return _merged(places)
 
 
-def _ranges(numbers: Numbers) -> tuple[tuple[int, int], ...]:
-    if isinstance(numbers, SavedResult):  # SEARCHRES (RFC 5182) is not announced
-        raise NoSuchNumber("$ is not known here: there is no saved search result")
-    return numbers.ranges
+def by_saved(saved: Sequence[int], uids: Sequence[int]) -> Ranges:
+    """The places of ``$``.  saved: UIDs, ascending; those that have left the box meanwhile are nothing (RFC 5182 2.1).
+
+    uids: of the box, ascending.
+    """
+    places: Ranges = []
+    at, count = 0, len(uids)
+    for uid in saved:
+        at = bisect_left(uids, uid, at)
+        if at == count:
+            break
+        if uids[at] != uid:
+            continue
+        if places and places[-1][1] == at:
+            places[-1] = (places[-1][0], at + 1)
+        else:
+            places.append((at, at + 1))
+    return places
 
 
 def _ordered(first: int, last: int, star: int) -> tuple[int, int]:
@@ -78,28 +91,3 @@ def _merged(places: Ranges) -> Ranges:
         else:
             merged.append((start, stop))
     return merged
-
-
-def format_set(numbers: Iterable[int]) -> bytes:
-    """``1:3,5``: the numbers in the order given, runs of them as ranges.  At least one number.
-
-    The order is kept, for in COPYUID the nth of one set is the nth of the other (RFC 4315 3).
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return b",".join([b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in runs])
-
-
-def format_sequence_set(numbers: SequenceSet) -> bytes:
-    """A set as a client may write it; ``*`` where it is meant."""
-    return b",".join(
-        [_end(first) if first == last else _end(first) + b":" + _end(last) for first, last in numbers.ranges]
-    )
-
-
-def _end(number: int) -> bytes:
-    return b"*" if number == STAR else b"%d" % number

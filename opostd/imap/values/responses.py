@@ -105,6 +105,21 @@ class SearchData:
 
 
 @dataclass(frozen=True, slots=True)
+class ESearch:
+    """``* ESEARCH (TAG "a") [UID] ...`` (RFC 4731 3.1): what is None or empty is left out.
+
+    all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).
+    """
+
+    tag: bytes
+    by_uid: bool
+    min: int | None = None
+    max: int | None = None
+    count: int | None = None
+    all: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Namespaces:
     """``* NAMESPACE (("" "/")) NIL NIL`` (RFC 2342): personal boxes only."""
 
@@ -133,6 +148,7 @@ Response = (
     | Listed
     | StatusData
     | SearchData
+    | ESearch
     | Namespaces
     | IdData
     | Continue

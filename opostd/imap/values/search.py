@@ -1,4 +1,4 @@
-"""SEARCH keys as a tree (RFC 9051 6.4.4, RFC 3501 6.4.4)."""
+"""SEARCH keys as a tree, and what SEARCH is to return (RFC 9051 6.4.4, RFC 3501 6.4.4; RFC 4731, 5032, 5182)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -54,6 +54,14 @@ class Dated:
     field: DateField
     order: Order
     day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """OLDER, YOUNGER (RFC 5032): INTERNALDATE at least, or at most, so many seconds before now."""
+
+    seconds: int
+    older: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ Key = (
     | HasKeyword
     | Recent
     | Dated
+    | Aged
     | Larger
     | Smaller
     | Header
@@ -136,10 +145,39 @@ Key = (
 )
 
 
+class Option(Enum):
+    """What RETURN asks for (RFC 4731 3.1; SAVE: RFC 5182 2.1)."""
+
+    MIN = b"MIN"
+    MAX = b"MAX"
+    ALL = b"ALL"
+    COUNT = b"COUNT"
+    SAVE = b"SAVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """``RETURN (...)``; an empty list is written as ALL (RFC 4731 3.1)."""
+
+    options: frozenset[Option]
+
+    @property
+    def save(self) -> bool:
+        return Option.SAVE in self.options
+
+
+ALL_OF_THEM = Returns(frozenset({Option.ALL}))
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """SEARCH or UID SEARCH.  charset: as asked for, upper case, or None; the strings in ``key`` are decoded."""
+    """SEARCH or UID SEARCH.
+
+    charset: as asked for, upper case, or None; the strings in ``key`` are decoded from it, if it is one that is
+    known.  returns: None without RETURN.
+    """
 
     key: Key
     by_uid: bool
     charset: str | None = None
+    returns: Returns | None = None

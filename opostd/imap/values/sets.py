@@ -15,7 +15,7 @@ class SequenceSet:
 
 @dataclass(frozen=True, slots=True)
 class SavedResult:
-    """``$``: the result of the last SEARCH with SAVE (RFC 5182).  Parsed, and refused where it is not announced."""
+    """``$``: the result of the last SEARCH with SAVE (RFC 5182)."""
 
 
 Numbers = SequenceSet | SavedResult

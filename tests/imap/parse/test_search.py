@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opostd.imap.faults import BadCharset
+from opostd.imap.parse.search import CHARSETS as CHARSETS_KNOWN
 from opostd.imap.parse.search import parse_search
 from opostd.imap.values.search import (
+    ALL_OF_THEM,
+    Aged,
     All,
     And,
     Body,
@@ -19,9 +21,11 @@ from opostd.imap.values.search import (
     Key,
     Larger,
     Not,
+    Option,
     Or,
     Order,
     Recent,
+    Returns,
     Search,
     SeqNumbers,
     Smaller,
@@ -55,6 +59,8 @@ KEYS: list[tuple[bytes, Key]] = [
     (b"NEW", And((Recent(True), HasFlag(SEEN, False)))),
     (b"NOT SEEN", Not(HasFlag(SEEN, True))),
     (b"OLD", Recent(False)),
+    (b"OLDER 1", Aged(1, True)),
+    (b"YOUNGER 4294967295", Aged(MAX_NUMBER, False)),
     (b'ON "17-Jul-1996"', Dated(DateField.INTERNAL, Order.ON, DAY)),
     (b"OR SEEN NOT ALL", Or(HasFlag(SEEN, True), Not(All()))),
     (b"RECENT", Recent(True)),
@@ -110,10 +116,27 @@ def test_charset(octets: bytes, charset: str, text: str) -> None:
     "name", [b"X-UNKNOWN", b"rot13", b"zlib", b"idna", b"unicode_escape", b"../x", b"{1+}\r\n\xff"]
 )
 def test_unknown_charset(name: bytes) -> None:
-    """Only the table's codecs can be reached, and the answer names them."""
-    with pytest.raises(BadCharset) as raised:
-        parse_search(cursor(b" CHARSET " + name + b" ALL"), by_uid=False)
-    assert raised.value.known[:2] == ("US-ASCII", "UTF-8")
+    """Only the table's codecs can be reached; the rest is parsed all the same, for a mistake in it is BAD."""
+    search = parse_search(cursor(b" CHARSET " + name + b" BODY {1+}\r\n\xff"), by_uid=False)
+    assert search.charset is not None
+    assert search.charset not in CHARSETS_KNOWN
+    with pytest.raises(BadSyntax):
+        parse_search(cursor(b" CHARSET " + name + b" BODY"), by_uid=False)
+
+
+RETURNS = [
+    (b"()", ALL_OF_THEM),
+    (b"(ALL)", ALL_OF_THEM),
+    (b"(min MAX Count min)", Returns(frozenset({Option.MIN, Option.MAX, Option.COUNT}))),
+    (b"(SAVE)", Returns(frozenset({Option.SAVE}))),
+]
+
+
+@pytest.mark.parametrize(("octets", "returns"), RETURNS)
+def test_returns(octets: bytes, returns: Returns) -> None:
+    assert parse_search(cursor(b" RETURN " + octets + b" ALL"), by_uid=False) == Search(All(), False, None, returns)
+    with_charset = parse_search(cursor(b" return " + octets + b" CHARSET UTF-8 ALL"), by_uid=True)
+    assert with_charset == Search(All(), True, "UTF-8", returns)
 
 
 DEEP = 100
@@ -140,7 +163,14 @@ BAD = [
     (b" CHARSET UTF-8", 14),
     (b" CHARSET US-ASCII BODY {1+}\r\n\xff", 23),
     (b" CHARSET UTF-8 BODY {1+}\r\n\xff", 20),
-    (b" RETURN (ALL) ALL", 1),
+    (b" RETURN ALL", 8),
+    (b" RETURN (ALL)", 13),
+    (b" RETURN (SOME) ALL", 9),
+    (b" RETURN (ALL ALL", 16),
+    (b" CHARSET UTF-8 RETURN (ALL) ALL", 15),
+    (b" OLDER 0", 7),
+    (b" YOUNGER -1", 9),
+    (b" YOUNGER 4294967296", 9),
     (b" " + b"(" * (DEEP + 1) + b"ALL" + b")" * (DEEP + 1), 1 + DEEP),
     (b" " + b"NOT " * (DEEP + 1) + b"ALL", 1 + 4 * (DEEP + 1)),
     (b" " + b"OR ALL " * (DEEP + 1) + b"ALL", 1 + 7 * (DEEP + 1) - 4),
@@ -173,6 +203,7 @@ LEAVES = (
     | st.builds(HasKeyword, WORD, st.booleans())
     | st.builds(Recent, st.booleans())
     | st.builds(Dated, st.sampled_from(DateField), st.sampled_from(Order), st.integers(-700_000, 2_900_000))
+    | st.builds(Aged, st.integers(1, MAX_NUMBER), st.booleans())
     | st.builds(Larger, st.integers(0, MAX_NUMBER))
     | st.builds(Smaller, st.integers(0, MAX_NUMBER))
     | st.builds(Header, WORD.map(lambda word: word.lower().encode()), TEXT)

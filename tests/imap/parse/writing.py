@@ -3,8 +3,8 @@
 import datetime
 
 from opostd.imap.format.fetch import section_label
+from opostd.imap.format.sets import format_sequence_set
 from opostd.imap.format.strings import string
-from opostd.imap.state.numbers import format_sequence_set
 from opostd.imap.values import search
 from opostd.imap.values.commands import List
 from opostd.imap.values.fetch import Fetch, Item, Section
@@ -64,6 +64,8 @@ def write_key(key: search.Key) -> bytes:
             name = ("SENT" if field is search.DateField.SENT else "") + order.value.upper()
             date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
             return f"{name} {date.day}-{date:%b}-{date.year:04d}".encode()
+        case search.Aged(seconds, older):
+            return (b"OLDER %d" if older else b"YOUNGER %d") % seconds
         case search.Larger(octets):
             return b"LARGER %d" % octets
         case search.Smaller(octets):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opostd.imap.state.numbers import by_seq, by_uid, format_sequence_set, format_set
-from opostd.imap.values.sets import MAX_NUMBER, STAR, SavedResult, SequenceSet
+from opostd.imap.format.sets import format_sequence_set, format_set
+from opostd.imap.state.numbers import by_saved, by_seq, by_uid
+from opostd.imap.values.sets import MAX_NUMBER, STAR, SequenceSet
 from opostd.model.errors import BadSyntax
 from tests.imap.octets import cursor
 
@@ -71,14 +72,19 @@ def test_by_uid_of_an_empty_box(octets: bytes) -> None:
     assert by_uid(numbers(octets), array("Q")) == []
 
 
-def test_a_saved_result_is_not_known() -> None:
-    for call in (
-        lambda: by_seq(SavedResult(), 3),
-        lambda: by_uid(SavedResult(), UIDS),
-        lambda: by_uid(SavedResult(), []),
-    ):
-        with pytest.raises(BadSyntax):
-            call()
+SAVED = [
+    ([], []),
+    ([3], [(0, 1)]),
+    ([3, 4, 10], [(0, 2), (3, 4)]),
+    ([1, 2, 5, 9, 11], []),
+    ([1, 4, 5, 8, 99], [(1, 3)]),
+]
+
+
+@pytest.mark.parametrize(("saved", "places"), SAVED)
+def test_a_saved_result_without_what_has_left(saved: list[int], places: list[tuple[int, int]]) -> None:
+    assert by_saved(array("I", saved), UIDS) == places
+    assert by_saved(array("I", saved), array("Q")) == []
 
 
 END = st.integers(1, 30) | st.just(STAR) | st.just(MAX_NUMBER)
