@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opostd.config import StoreSettings
-from opostd.store import migrate
+from opostd.store import migrate, schema
 from opostd.store.run import Store
 from tests.support import postgres, sql_rules
 
@@ -47,6 +47,14 @@ def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> StoreSettings:
 @pytest.fixture
 def postgres_settings(postgres_server: postgres.Server) -> Iterator[StoreSettings]:
     """A fresh store on PostgreSQL, migrated."""
+    url = postgres_server.borrow_database()
+    yield StoreSettings(url=url, retry_deadline_s=RETRY_S)
+    postgres_server.give_back(url, [name for metadata in schema.metadata.values() for name in metadata.tables])
+
+
+@pytest.fixture
+def new_postgres_settings(postgres_server: postgres.Server) -> Iterator[StoreSettings]:
+    """A store on PostgreSQL that no other test has had: for what depends on pages and counters."""
     url = postgres_server.create_database()
     yield StoreSettings(url=url, retry_deadline_s=RETRY_S)
     postgres_server.drop_database(url)

@@ -7,6 +7,7 @@ otherwise it would show nothing.
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -239,8 +240,10 @@ def insert_and_store_newest(tx: Tx, owner: OwnerId, box: BoxId, rows: list[tuple
 
 def naive_sync(store: Store, owner: OwnerId, box: BoxId) -> int:
     rows = store.run_sync(look_at_source, owner, box)
+    deadline = time.monotonic() + 2
+    while rows and len(store.run_sync(look_at_source, owner, box)) == len(rows) and time.monotonic() < deadline:
+        pass  # until another post has come between the look and the write: the control depends on no chance
     if rows:
-        threading.Event().wait(0.01)  # a loaded machine's pause, so that the control does not depend on one
         store.run_sync(insert_and_store_newest, owner, box, rows)
     return len(rows)
 
