@@ -50,8 +50,9 @@ def test_curl_appends(site: Site, tmp_path: Path) -> None:
     message.write_text(MARKDOWN, newline="")
     url = f"imap://127.0.0.1:{site.daemon.ports['imap']}/Archive"
     run("curl", "-sS", "-k", "-u", f"anna:{PASSWORD}", "-T", message, url)
-    shown = run("curl", "-sS", "-k", "-u", f"anna:{PASSWORD}", url + ";MAILINDEX=1")
-    assert shown == MARKDOWN  # nothing is rendered or added on APPEND
+    shown = tmp_path / "shown.eml"
+    run("curl", "-sS", "-k", "-u", f"anna:{PASSWORD}", "-o", shown, url + ";MAILINDEX=1")
+    assert shown.read_bytes().decode() == MARKDOWN  # nothing is rendered or added on APPEND
 
 
 @pytest.mark.parametrize("auth", ["PLAIN", "LOGIN"])

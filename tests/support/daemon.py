@@ -38,10 +38,11 @@ class Output:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                self._lines.append(line)
-                self._changed.notify_all()
+        with process.stdout:
+            for line in process.stdout:
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
