@@ -229,6 +229,7 @@ class Connection:
     async def _command(self, frame: Frame) -> None:
         tag = b"*"
         row: Row | None = None
+        may_expunge = False
         try:
             tag, name, arguments = read_command(frame)
             self.session.tag = tag
@@ -238,7 +239,9 @@ class Connection:
             elif (why := refusal(self.session.state, row.states)) is not None:
                 done = Done(Condition.BAD, why)
             else:
-                done = await self._handle(row, row.parse(arguments))
+                command = row.parse(arguments)
+                may_expunge = row.expunges(command)
+                done = await self._handle(row, command)
         except (Gone, ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -248,8 +251,11 @@ class Connection:
             self._bye("the selected mailbox was deleted")
             raise Gone
         if row is not None:
-            self._show_changes(row.may_expunge)
-        self._write(format_response(Status(done.condition, done.text, done.code), tag))
+            self._show_changes(may_expunge)
+        code = done.code
+        if done.highestmodseq and self.session.selected is not None:
+            code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
+        self._write(format_response(Status(done.condition, done.text, code), tag))
         if done.condition is Condition.BAD:
             self._count_error()
         if self._start_tls:
@@ -283,7 +289,9 @@ class Connection:
         box = self.session.selected
         if box is None:
             return
-        box.view, told = catch_up(box.view, box.snapshot, may_expunge=may_expunge, own=box.own)
+        box.view, told = catch_up(
+            box.view, box.snapshot, may_expunge=may_expunge, own=box.own, manner=self.session.manner
+        )
         box.own.clear()
         for response in told:
             self._write(format_response(response))

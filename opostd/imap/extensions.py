@@ -64,6 +64,13 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("ESEARCH", "RFC 4731"),
     Extension("SEARCHRES", "RFC 5182", deviation="The result is never refused, so NOTSAVED is never said."),
     Extension("WITHIN", "RFC 5032"),
+    Extension(
+        "CONDSTORE",
+        "RFC 7162 3.1",
+        deviation="A message has one modseq for all its flags, so STORE UNCHANGEDSINCE is refused with MODIFIED for a"
+        " change of any of them (3.1.12 describes how to avoid that).  CHANGEDSINCE 0 is accepted.",
+    ),
+    Extension("QRESYNC", "RFC 7162 3.2"),
     Extension("CHILDREN", "RFC 3348"),
     Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
     Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),

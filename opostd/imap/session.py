@@ -14,8 +14,9 @@ from opostd.imap.live import Hub, LiveBox
 from opostd.imap.posts import Posts
 from opostd.imap.state.machine import State
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.state.view import View, opened
-from opostd.imap.values.responses import Done, Response
+from opostd.imap.state.view import Manner, View, opened
+from opostd.imap.values.responses import Condition, Done, Response
+from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
 from opostd.model.ids import ModSeq
 from opostd.model.records import Account
@@ -132,6 +133,20 @@ class Session:
         if self.selected is None:
             raise RuntimeError("no box selected")
         return self.selected
+
+    @property
+    def manner(self) -> Manner:
+        """How changes are told on this connection."""
+        return Manner(modseqs="CONDSTORE" in self.enabled, vanished="QRESYNC" in self.enabled)
+
+    def condstore(self) -> tuple[Response, ...]:
+        """A CONDSTORE-enabling command: the first one with a box selected is told HIGHESTMODSEQ (RFC 7162 3.1)."""
+        if "CONDSTORE" in self.enabled:
+            return ()
+        self.enabled.add("CONDSTORE")
+        if self.selected is None:
+            return ()
+        return (Status(Condition.OK, "modseqs from now on", b"HIGHESTMODSEQ %d" % self.selected.view.whole),)
 
     def deselect(self) -> None:
         if self.selected is not None:

@@ -74,8 +74,13 @@ def changes(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> Changes:
     if found.highestmodseq <= since:
         return Changes(found, (), ())
     rows = _delivered(tx, owner, box, since)
-    gone = tx.execute(_GONE, {"owner": owner, "box": box, "since": since}).scalars()
-    return Changes(found, rows, tuple(Uid(uid) for uid in gone))
+    return Changes(found, rows, tuple(gone(tx, owner, box, since)))
+
+
+@reads(Group.OWNER)
+def gone(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> list[Uid]:
+    """The UIDs that have left a box since, ascending."""
+    return [Uid(uid) for uid in tx.execute(_GONE, {"owner": owner, "box": box, "since": since}).scalars()]
 
 
 @reads(Group.OWNER)

@@ -20,6 +20,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 ALWAYS = [
     *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
     *("ESEARCH", "SEARCHRES", "WITHIN"),
+    *("CONDSTORE", "QRESYNC"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
@@ -68,6 +69,8 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "ESEARCH",
         "SEARCHRES",
         "WITHIN",
+        "CONDSTORE",
+        "QRESYNC",
         "CHILDREN",
         "SPECIAL-USE",
         "APPENDLIMIT=1",

@@ -4,7 +4,7 @@ from opostd.imap.session import Reply, Session
 from opostd.imap.values.commands import Bare, Enable, Id
 from opostd.imap.values.responses import Capability, Condition, Enabled, IdData, Namespaces, State
 
-ENABLED_HERE: frozenset[str] = frozenset()
+ENABLED_HERE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC"})
 """Capabilities that ENABLE turns on; those of others are no error, they are only not listed (RFC 5161 3.1)."""
 
 
@@ -33,8 +33,11 @@ async def id_(session: Session, _: Id) -> Reply:
 
 async def enable(session: Session, command: Enable) -> Reply:
     names = tuple(name for name in command.capabilities if name in ENABLED_HERE)
-    session.enabled.update(names)
     yield Enabled(names)
+    if not session.manner.modseqs and not {"CONDSTORE", "QRESYNC"}.isdisjoint(names):
+        for response in session.condstore():
+            yield response
+    session.enabled.update(names)
 
 
 async def namespace(session: Session, _: Bare) -> Reply:

@@ -37,6 +37,8 @@ async def move(session: Session, command: Copy) -> Reply:
         if (code := copyuid(moved)) is not None:
             yield State(Condition.OK, "moved", code)
         await box.live.refresh()
+        if moved.pairs and session.manner.vanished:
+            yield Done(Condition.OK, "moved", highestmodseq=True)  # RFC 6851 4.4
 
 
 NO_TARGET = Done(Condition.NO, "no such mailbox", b"TRYCREATE")  # RFC 9051 6.4.7

@@ -7,7 +7,7 @@ for each item one list over a chunk of messages, then one ``%`` for each line.
 import logging
 from collections.abc import AsyncIterator, Sequence
 
-from opostd.imap.commands.messages import chosen, count, indexes, uid_ranges
+from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
 from opostd.imap.format.fetch import flags_octets, internaldate_octets, literal, section_label
 from opostd.imap.posts import Posts
 from opostd.imap.session import Reply, Session
@@ -37,21 +37,36 @@ SPANS = {Text.WHOLE: SectionName.WHOLE, Text.TEXT: SectionName.TEXT, Text.MIME: 
 async def fetch(session: Session, command: Fetch) -> Reply:
     """A message that is gone, or whose post cannot be read, is left out and said in the tagged line."""
     box = session.box
+    if command.vanished and not session.manner.vanished:
+        yield Done(Condition.BAD, "ENABLE QRESYNC first")  # RFC 7162 3.2.6
+        return
     ranges = chosen(box, command.numbers, by_uid=command.by_uid)
     items = command.items
     if command.by_uid and Item.UID not in items:
         items = (Item.UID, *items)
+    if Item.MODSEQ in items:
+        for response in session.condstore():
+            yield response
+    if command.vanished and command.changedsince is not None:
+        for gone in await vanished_since(session, command.changedsince, command.numbers):
+            yield gone
     found = indexes(box, ranges)
+    missing = count(ranges) - len(found)
+    if command.changedsince is not None:
+        found = [index for index in found if box.snapshot.modseqs[index] > command.changedsince]
     newly_seen: frozenset[int] = frozenset()
     if found and not box.read_only and any(_sets_seen(item) for item in items):
-        newly_seen = await _set_seen(session, found, ranges)
-        found = indexes(box, ranges)
+        uids = [box.snapshot.uids[index] for index in found]
+        newly_seen = await _set_seen(session, found)
+        here = [box.snapshot.index(uid) for uid in uids]
+        found = [index for index in here if index is not None]
+        missing += len(uids) - len(found)
     lost: list[int] = []
     async for octets in lines(session, found, items, newly_seen, lost):
         yield octets
     if lost:
         yield Done(Condition.NO, f"{len(lost)} of these messages cannot be read", b"SERVERBUG")
-    elif len(found) < count(ranges):
+    elif missing:
         yield Done(Condition.OK, "some of these messages are gone", b"EXPUNGEISSUED")
 
 
@@ -60,19 +75,19 @@ def _sets_seen(item: Item | Section) -> bool:
     return section is not None and not section.peek
 
 
-async def _set_seen(session: Session, found: Sequence[int], ranges: list[tuple[int, int]]) -> frozenset[int]:
+async def _set_seen(session: Session, found: Sequence[int]) -> frozenset[int]:
     """Sets ``\\Seen`` where it is not; the UIDs whose flags changed by that, to be shown beside the text."""
     box = session.box
-    unseen = [box.snapshot.uids[index] for index in found if not box.snapshot.bits[index] & SEEN]
+    unseen = [index for index in found if not box.snapshot.bits[index] & SEEN]
     if not unseen:
         return frozenset()
     result = await session.services.store.run(
-        flags.store_flags, *box.live.key, uid_ranges(box.view, ranges), FlagAction.ADD, Flags(SEEN), None
+        flags.store_flags, *box.live.key, uid_spans(box.snapshot, unseen), FlagAction.ADD, Flags(SEEN), None
     )
     await box.live.refresh()
     if result.changed:
         box.own.add(result.modseq)
-    return frozenset(unseen)
+    return frozenset(result.changed)
 
 
 async def lines(
@@ -88,7 +103,7 @@ async def lines(
     """
     box = session.box
     same = box.view.uids is box.snapshot.uids
-    plan = _Plan(items, session.services.posts)
+    plan = _Plan(items, session.services.posts, modseqs=session.manner.modseqs)
     snapshot, view = box.snapshot, box.view
     for chunk in _chunks(snapshot, found, plan.reads_octets):
         if same:
@@ -122,9 +137,12 @@ def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> lis
 class _Plan:
     """The items of one FETCH, as a line template and a column for each item."""
 
-    def __init__(self, items: tuple[Item | Section, ...], posts: Posts) -> None:
+    def __init__(self, items: tuple[Item | Section, ...], posts: Posts, *, modseqs: bool) -> None:
         self._posts = posts
         self._items = items
+        # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it; RFC 7162 3.2.4: with UID and MODSEQ
+        shown = (Item.UID, Item.MODSEQ, Item.FLAGS) if modseqs else (Item.FLAGS,)
+        self._beside_seen = [item for item in shown if item not in items]
         self.lost: list[int] = []
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
         self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
@@ -151,18 +169,19 @@ class _Plan:
             templates.append(template)
             columns.append(column)
         line = b"* %d FETCH (" + b" ".join(templates)
-        if not newly_seen or Item.FLAGS in self._items:
-            whole = line + b")\r\n"
-            return b"".join([whole % row for row in zip(*columns, strict=True)])
-        # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it
-        plain, flagged = line + b")\r\n", line + b" FLAGS %b)\r\n"
-        shown = _flags_column(snapshot, chunk)
+        plain = line + b")\r\n"
+        if not newly_seen or not self._beside_seen:
+            return b"".join([plain % row for row in zip(*columns, strict=True)])
+        templates, more = [], []
+        for item in self._beside_seen:
+            template, column = await self._column(item, snapshot, chunk, facts)
+            templates.append(template)
+            more.append(column)
+        seen = line + b" " + b" ".join(templates) + b")\r\n"
         uids = snapshot.uids
+        rows = zip(chunk, zip(*columns, strict=True), zip(*more, strict=True), strict=True)
         return b"".join(
-            [
-                flagged % (*row, flags_) if uids[index] in newly_seen else plain % row
-                for index, flags_, row in zip(chunk, shown, zip(*columns, strict=True), strict=True)
-            ]
+            [seen % (*row, *beside) if uids[index] in newly_seen else plain % row for index, row, beside in rows]
         )
 
     async def _column(
@@ -173,6 +192,8 @@ class _Plan:
             return b"UID %d", [snapshot.uids[index] for index in chunk]
         if item is Item.FLAGS:
             return b"FLAGS %b", _flags_column(snapshot, chunk)
+        if item is Item.MODSEQ:
+            return b"MODSEQ (%d)", [snapshot.modseqs[index] for index in chunk]
         if item is Item.RFC822_SIZE:
             return b"RFC822.SIZE %d", [snapshot.sizes[index] for index in chunk]
         if item is Item.INTERNALDATE:

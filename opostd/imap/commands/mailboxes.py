@@ -63,6 +63,9 @@ async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
 async def status(session: Session, command: Status) -> Reply:
     """Up to date first (promise 5)."""
     services = session.services
+    if StatusItem.HIGHESTMODSEQ in command.items:
+        for response in session.condstore():
+            yield response
     box = await services.store.run(boxes.box_named, session.user.owner, command.name)
     live = services.hub.live(box.owner, box.box)
     if live.known:
@@ -76,6 +79,7 @@ async def status(session: Session, command: Status) -> Reply:
             StatusItem.UIDNEXT: found.uidnext,
             StatusItem.UIDVALIDITY: found.uidvalidity,
             StatusItem.RECENT: 0,
+            StatusItem.HIGHESTMODSEQ: found.highestmodseq,
         }
     yield StatusData(command.name, tuple((item.value, values[item]) for item in command.items))
 
@@ -87,4 +91,5 @@ def _counted(snapshot: Snapshot) -> dict[StatusItem, int]:
         StatusItem.UIDNEXT: snapshot.box.uidnext,
         StatusItem.UIDVALIDITY: snapshot.box.uidvalidity,
         StatusItem.RECENT: 0,
+        StatusItem.HIGHESTMODSEQ: snapshot.modseq,
     }

@@ -7,6 +7,7 @@ store, which looks into the decoded text and sends back only which posts match.
 import asyncio
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from opostd.imap.commands.messages import chosen
 from opostd.imap.faults import BadCharset
@@ -29,6 +30,7 @@ from opostd.imap.values.search import (
     InText,
     Key,
     Larger,
+    Modified,
     Not,
     Option,
     Or,
@@ -56,15 +58,42 @@ async def search(session: Session, command: Search) -> Reply:
     returns = command.returns
     if returns is None and "IMAP4REV2" in session.enabled:
         returns = ALL_OF_THEM  # RFC 9051 6.4.4: then there is no SEARCH response
+    by_modseq = asks_for(command.key, Modified)
+    if by_modseq:
+        for response in session.condstore():
+            yield response
     snapshot = box.snapshot
     found = await results(session, command.key, command.charset, returns)
     if returns is not None and returns.save:
         box.saved = array("I", [snapshot.uids[index] for index in kept(found, returns)])
     numbers = numbered(box, snapshot, found, by_uid=command.by_uid)
     if returns is None:
-        yield SearchData(tuple(numbers))
+        yield SearchData(tuple(numbers), highest_modseq(snapshot, found) if by_modseq else None)
     elif returns.options != {Option.SAVE}:  # alone it is answered by the tagged line (RFC 5182 1)
-        yield esearch(session.tag, command.by_uid, numbers, returns)
+        modseq = highest_modseq(snapshot, kept(found, returns)) if by_modseq else None
+        yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
+
+
+def highest_modseq(snapshot: Snapshot, found: Sequence[int]) -> int | None:
+    """Of these messages; None where there are none (RFC 7162 3.1.6; with MIN and MAX alone: RFC 4731 3.2)."""
+    return max([snapshot.modseqs[index] for index in found], default=None)
+
+
+def asks_for(key: Key, kind: type) -> bool:
+    """Whether a key of this kind stands anywhere in the tree."""
+    match key:
+        case Not(inner):
+            return asks_for(inner, kind)
+        case Or(left, right):
+            return asks_for(left, kind) or asks_for(right, kind)
+        case And(keys):
+            return any(asks_for(each, kind) for each in keys)
+    return isinstance(key, kind)
+
+
+def without_numbers(command: Search) -> bool:
+    """Whether messages may leave while it runs: not where its keys count them (RFC 7162 3.2.10.2)."""
+    return command.by_uid and not asks_for(command.key, SeqNumbers)
 
 
 async def results(session: Session, key: Key, charset: str | None, returns: Returns | None) -> Sequence[int]:
@@ -177,6 +206,8 @@ class _Searcher:
                 if older:
                     return lambda index: dates[index] <= moment
                 return lambda index: dates[index] >= moment
+            case Modified(modseq):
+                return lambda index: snapshot.modseqs[index] >= modseq
             case Larger(octets):
                 return lambda index: snapshot.sizes[index] > octets
             case Smaller(octets):

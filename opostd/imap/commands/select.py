@@ -1,29 +1,38 @@
-"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and UID EXPUNGE (RFC 9051 6.3.2, 6.4; RFC 3691; RFC 4315)."""
+"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and UID EXPUNGE (RFC 9051 6.3.2, 6.4; RFC 3691; RFC 4315; RFC 7162)."""
 
-from opostd.imap.commands.messages import chosen, uids_of, writable
+from opostd.imap.commands.fetch import lines
+from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
 from opostd.imap.format.fetch import flags_list
 from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.values.commands import Bare, Select, UidExpunge
+from opostd.imap.values.commands import Bare, Resync, Select, UidExpunge
+from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import BoxFlags, Condition, Done, Exists, Recent, State
 from opostd.model.flags import ALL_FLAGS, SEEN
 from opostd.store import boxes, moves
 
 
 async def select(session: Session, command: Select) -> Reply:
-    async for response in _open(session, command.name, read_only=False):
+    async for response in _open(session, command, read_only=False):
         yield response
 
 
 async def examine(session: Session, command: Select) -> Reply:
-    async for response in _open(session, command.name, read_only=True):
+    async for response in _open(session, command, read_only=True):
         yield response
 
 
-async def _open(session: Session, name: str, *, read_only: bool) -> Reply:
-    session.deselect()  # even when the new one cannot be selected (RFC 9051 6.3.2)
+async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
+    if command.resync is not None and not session.manner.vanished:
+        yield Done(Condition.BAD, "ENABLE QRESYNC first")  # RFC 7162 3.2.3
+        return
+    if session.selected is not None:
+        session.deselect()  # even when the new one cannot be selected (RFC 9051 6.3.2)
+        yield State(Condition.OK, "the mailbox before is closed", b"CLOSED")  # RFC 7162 3.2.11
+    if command.condstore:
+        session.condstore()
     services = session.services
-    box = await services.store.run(boxes.box_named, session.user.owner, name)
+    box = await services.store.run(boxes.box_named, session.user.owner, command.name)
     live = await services.hub.open(box.owner, box.box)
     session.selected = Selected.open(live, box.name, read_only)
     snapshot = live.snapshot
@@ -37,7 +46,24 @@ async def _open(session: Session, name: str, *, read_only: bool) -> Reply:
     yield State(Condition.OK, "kept", b"PERMANENTFLAGS " + permanent)
     yield State(Condition.OK, "the same UIDs for ever", b"UIDVALIDITY %d" % snapshot.box.uidvalidity)
     yield State(Condition.OK, "predicted", b"UIDNEXT %d" % snapshot.box.uidnext)
+    yield State(Condition.OK, "up to this change", b"HIGHESTMODSEQ %d" % snapshot.modseq)
+    if command.resync is not None and command.resync.uidvalidity == snapshot.box.uidvalidity:
+        async for each in _resync(session, command.resync):
+            yield each
     yield Done(Condition.OK, "selected", b"READ-ONLY" if read_only else b"READ-WRITE")
+
+
+async def _resync(session: Session, resync: Resync) -> Reply:
+    """What has left and what has changed since (RFC 7162 3.2.5.1).
+
+    Nothing that left is ever forgotten here, so the sequence match data, which would narrow what a forgetful server
+    tells, is not needed (RFC 7162 5.3).
+    """
+    for gone in await vanished_since(session, resync.modseq, resync.known):
+        yield gone
+    found = changed_since(session.box, resync.modseq, resync.known)
+    async for octets in lines(session, found, (Item.UID, Item.FLAGS, Item.MODSEQ)):
+        yield octets
 
 
 def first_unseen(snapshot: Snapshot) -> int | None:
@@ -64,17 +90,20 @@ async def unselect(session: Session, _: Bare) -> Reply:
 async def expunge(session: Session, _: Bare) -> Reply:
     """The connection shows the EXPUNGE responses, from the box's new state."""
     box = writable(session)
-    await session.services.store.run(moves.expunge, *box.live.key, None, True)
+    gone = await session.services.store.run(moves.expunge, *box.live.key, None, True)
     await box.live.refresh()
-    return
-    yield
+    if gone and session.manner.vanished:
+        yield EXPUNGED
 
 
 async def uid_expunge(session: Session, command: UidExpunge) -> Reply:
     box = writable(session)
     uids = uids_of(box.view, chosen(box, command.numbers, by_uid=True))
     if uids:
-        await session.services.store.run(moves.expunge, *box.live.key, uids, True)
+        gone = await session.services.store.run(moves.expunge, *box.live.key, uids, True)
         await box.live.refresh()
-    return
-    yield
+        if gone and session.manner.vanished:
+            yield EXPUNGED
+
+
+EXPUNGED = Done(Condition.OK, "expunged", highestmodseq=True)  # RFC 7162 3.2.7, 3.2.9; never at CLOSE: 3.2.8

@@ -1,30 +1,77 @@
-"""STORE and UID STORE (RFC 9051 6.4.6)."""
+"""STORE and UID STORE (RFC 9051 6.4.6; UNCHANGEDSINCE and MODIFIED: RFC 7162 3.1.3)."""
 
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.messages import chosen, count, indexes, uid_ranges, writable
-from opostd.imap.session import Reply, Session
+from opostd.imap.format.sets import format_set
+from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.values.commands import Store
 from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import Condition, Done
 from opostd.store import flags
+from opostd.store.flags import Stored
 
 
 async def store(session: Session, command: Store) -> Reply:
-    """Every message named is answered, changed or not, unless .SILENT, with its flags after the change."""
+    """Every message named is answered, changed or not, unless .SILENT, with its flags after the change.
+
+    A client that knows of modseqs is told those of what it has changed even then.
+    """
     box = writable(session)
     ranges = chosen(box, command.numbers, by_uid=command.by_uid)
+    if command.unchangedsince is not None:
+        for response in session.condstore():
+            yield response
     if not ranges:
         return
+    known = box.view.modseq
     result = await session.services.store.run(
-        flags.store_flags, *box.live.key, uid_ranges(box.view, ranges), command.action, command.flags, None
+        flags.store_flags,
+        *box.live.key,
+        uid_ranges(box.view, ranges),
+        command.action,
+        command.flags,
+        command.unchangedsince,
     )
     await box.live.refresh()
-    if result.changed:
-        box.own.add(result.modseq)
     found = indexes(box, ranges)
+    missing = count(ranges) - len(found)
+    items = [Item.UID] if command.by_uid or session.manner.modseqs else []
+    if session.manner.modseqs:
+        items.append(Item.MODSEQ)
     if not command.silent:
-        items = (Item.UID, Item.FLAGS) if command.by_uid else (Item.FLAGS,)
-        async for octets in lines(session, found, items):
+        items.append(Item.FLAGS)
+        if result.changed:
+            box.own.add(result.modseq)
+        if command.unchangedsince is not None:
+            found = _but(box, found, result.modified)  # what others have changed is told behind
+    else:
+        # Where nothing but this command has happened, the client knows what its flags are.  Else they are told behind.
+        alone = bool(result.changed) and result.modseq == known + 1
+        if alone:
+            box.own.add(result.modseq)
+        if command.unchangedsince is not None:
+            found = _but(box, found, result.modified)
+        else:
+            found = [index for index in found if alone and box.snapshot.modseqs[index] == result.modseq]
+    if Item.FLAGS in items or Item.MODSEQ in items:
+        async for octets in lines(session, found, tuple(items)):
             yield octets
-    if len(found) < count(ranges):
+    if result.modified:
+        yield _modified(box, command, result, missing)
+    elif missing:
         yield Done(Condition.OK, "some of these messages are gone", b"EXPUNGEISSUED")
+
+
+def _but(box: Selected, found: list[int], uids: tuple[int, ...]) -> list[int]:
+    out = set(uids)
+    return [index for index in found if box.snapshot.uids[index] not in out]
+
+
+def _modified(box: Selected, command: Store, result: Stored, missing: int) -> Done:
+    """MODIFIED with sequence numbers, or with UIDs for UID STORE; NO where other messages are gone (RFC 7162 3.1.3)."""
+    places = [(uid, box.view.place(uid)) for uid in result.modified]
+    numbers = [uid if command.by_uid else place + 1 for uid, place in places if place is not None]
+    code = b"MODIFIED " + format_set(numbers)
+    if missing:
+        return Done(Condition.NO, "some of these messages are gone", code)
+    return Done(Condition.OK, "some of these messages have changed since", code)

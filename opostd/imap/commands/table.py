@@ -31,7 +31,7 @@ class Row:
     """One command.
 
     name: upper case; UID forms with one space.  may_expunge: EXPUNGE may be shown before its tagged line: not where
-    the client may have sent more commands with sequence numbers (RFC 9051 7.5.1).
+    the client may have sent more commands with sequence numbers (RFC 9051 7.5.1); True, False, or by the command.
     """
 
     name: bytes
@@ -39,7 +39,11 @@ class Row:
     handle: Callable[[Session, Any], Reply]
     states: State
     capability: str | None = None
-    may_expunge: bool = True
+    may_expunge: bool | Callable[[Any], bool] = True
+
+    def expunges(self, command: object) -> bool:
+        """Whether EXPUNGE or VANISHED may be shown before the tagged line of this command."""
+        return self.may_expunge if isinstance(self.may_expunge, bool) else self.may_expunge(command)
 
     @property
     def completed(self) -> Done:
@@ -81,7 +85,13 @@ ROWS = (
     Row(b"STORE", partial(parse_store.parse_store, by_uid=False), store.store, State.SELECTED, may_expunge=False),
     Row(b"UID STORE", partial(parse_store.parse_store, by_uid=True), store.store, State.SELECTED),
     Row(b"SEARCH", partial(parse_search.parse_search, by_uid=False), search.search, State.SELECTED, may_expunge=False),
-    Row(b"UID SEARCH", partial(parse_search.parse_search, by_uid=True), search.search, State.SELECTED),
+    Row(
+        b"UID SEARCH",
+        partial(parse_search.parse_search, by_uid=True),
+        search.search,
+        State.SELECTED,
+        may_expunge=search.without_numbers,
+    ),
     Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED),
     Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED),
     Row(b"MOVE", partial(parse_copy.parse_copy, by_uid=False), copy.move, State.SELECTED, "MOVE"),

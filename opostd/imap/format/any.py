@@ -24,6 +24,7 @@ FORMATTERS: dict[type, Callable[[Any], bytes]] = {
     responses.Exists: select.format_exists,
     responses.Recent: select.format_recent,
     responses.Expunge: select.format_expunge,
+    responses.Vanished: select.format_vanished,
     responses.FlagsChanged: fetch.format_flags_changed,
     responses.BoxFlags: fetch.format_box_flags,
     responses.Capability: auth.format_capability,

@@ -80,9 +80,9 @@ def section_label(section: Section) -> bytes:
 
 def format_flags_changed(change: FlagsChanged) -> bytes:
     flags = flags_octets(change.bits, change.keywords)
-    if change.uid is None:
-        return b"* %d FETCH (FLAGS %b)\r\n" % (change.number, flags)
-    return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (change.number, change.uid, flags)
+    if change.modseq is None:
+        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (change.number, change.uid, flags)
+    return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %b)\r\n" % (change.number, change.uid, change.modseq, flags)
 
 
 def format_box_flags(flags: BoxFlags) -> bytes:

@@ -1,4 +1,4 @@
-"""SEARCH and ESEARCH responses (RFC 3501 7.2.5; RFC 4731 3.1)."""
+"""SEARCH and ESEARCH responses (RFC 3501 7.2.5; RFC 4731 3.1, 3.2; RFC 7162 3.1.6)."""
 
 from opostd.imap.format.sets import format_set
 from opostd.imap.format.strings import string
@@ -6,7 +6,8 @@ from opostd.imap.values.responses import ESearch, SearchData
 
 
 def format_search(search: SearchData) -> bytes:
-    return b"".join([b"* SEARCH", *(b" %d" % number for number in search.numbers), b"\r\n"])
+    modseq = b"" if search.modseq is None else b" (MODSEQ %d)" % search.modseq
+    return b"".join([b"* SEARCH", *(b" %d" % number for number in search.numbers), modseq, b"\r\n"])
 
 
 def format_esearch(found: ESearch) -> bytes:
@@ -18,4 +19,6 @@ def format_esearch(found: ESearch) -> bytes:
             pieces.append(b"%b %d" % (name, number))
     if found.all:
         pieces.append(b"ALL " + format_set(found.all))
+    if found.modseq is not None:
+        pieces.append(b"MODSEQ %d" % found.modseq)
     return b" ".join(pieces) + b"\r\n"

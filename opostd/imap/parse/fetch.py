@@ -1,4 +1,4 @@
-"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5)."""
+"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5; modifiers: RFC 4466 2.4, RFC 7162 3.1.4.1, 3.2.6)."""
 
 import re
 from functools import lru_cache
@@ -9,6 +9,7 @@ from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame
 from opostd.model.errors import BadSyntax
+from opostd.model.ids import ModSeq
 
 # A mail program asks for the same items again and again: these lists are parsed once in a process.
 KNOWN = 256  # of the programs in use, each with a handful
@@ -22,6 +23,8 @@ MACROS: dict[bytes, tuple[Item | Section, ...]] = {
 ITEMS: dict[bytes, Item] = {item.value: item for item in Item}
 TEXTS: dict[bytes, Text] = {text.value: text for text in Text if text is not Text.WHOLE}
 
+# What stands behind the items: no item ends like that, for its parentheses are within brackets or around all items.
+_MODIFIERS = re.compile(rb" \([A-Za-z0-9 :,*.-]+\) *\Z")
 _WORD = re.compile(rb"([A-Za-z0-9.]+)(\[)?")
 _TEXT = re.compile(rb"[A-Za-z.]+")
 # A header list as clients write it, of atoms alone; others are read by the cursor.
@@ -29,37 +32,81 @@ _FIELDS = re.compile(rb" \(([" + grammar.ATOM_CHARS + rb"]+(?: [" + grammar.ATOM
 
 
 def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
-    """``SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")``; an item twice is one."""
+    """``SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")") [SP "(" modifiers ")"]``.
+
+    An item twice is one.
+    """
     numbers = args.sp().sequence_set()
     args.sp()
-    rest = args.text[args.at :]
-    if len(rest) <= KNOWN_OCTETS and b"{" not in rest:
+    behind = _MODIFIERS.search(args.text, args.at)
+    end = len(args.text) if behind is None else behind.start()
+    octets = args.text[args.at : end]
+    if len(octets) <= KNOWN_OCTETS and b"{" not in octets:
         try:
-            return Fetch(numbers, _known(rest), by_uid)
+            items = _known(octets)
         except BadSyntax:
-            pass  # said below, with the offset into the whole command
-    return Fetch(numbers, _items(args), by_uid)
+            items = _items(args)  # raises it again, with the offset into the whole command
+        else:
+            args.at = end
+    else:
+        items = _items(args)
+    changedsince, vanished = _modifiers(args, by_uid)
+    args.end()
+    if changedsince is not None and Item.MODSEQ not in items:
+        items = (*items, Item.MODSEQ)  # RFC 7162 3.1.4.1
+    return Fetch(numbers, items, by_uid, changedsince, vanished)
 
 
 @lru_cache(maxsize=KNOWN)
 def _known(octets: bytes) -> tuple[Item | Section, ...]:
-    return _items(Cursor(Frame(octets)))
+    args = Cursor(Frame(octets))
+    items = _items(args)
+    args.end()
+    return items
 
 
 def _items(args: Cursor) -> tuple[Item | Section, ...]:
-    """All that stands behind the numbers, to the end of the command."""
+    """The items behind the numbers."""
     at = args.at
     if args.peek() != b"(":
-        macro = MACROS.get(args.text[at:].rstrip(b" ").upper())
-        if macro is not None:
+        found = _WORD.match(args.text, at)
+        if found is not None and (macro := MACROS.get(found[0].upper())) is not None:
+            args.at = found.end()
             return macro
-        items: tuple[Item | Section, ...] = (_item(args),)
-    else:
-        items = _once(args.list_of(lambda: _item(args)))
-        if len(items) > MAX_FETCH_ITEMS:
-            args.fail(f"at most {MAX_FETCH_ITEMS} items", at)
-    args.end()
+        return (_item(args),)
+    items = _once(args.list_of(lambda: _item(args)))
+    if len(items) > MAX_FETCH_ITEMS:
+        args.fail(f"at most {MAX_FETCH_ITEMS} items", at)
     return items
+
+
+def _modifiers(args: Cursor, by_uid: bool) -> tuple[ModSeq | None, bool]:
+    """``[SP "(" fetch-modifier *(SP fetch-modifier) ")"]``: CHANGEDSINCE, and whether VANISHED was there.
+
+    CHANGEDSINCE 0 is accepted: Apple Mail asks so where CONDSTORE is new to an account.  VANISHED belongs to UID
+    FETCH with CHANGEDSINCE (RFC 7162 3.2.6).
+    """
+    changedsince: ModSeq | None = None
+    vanished = False
+    if args.peek() != b" " or args.text[args.at + 1 : args.at + 2] != b"(":
+        return None, False
+    at = args.sp().at
+
+    def modifier() -> None:
+        nonlocal changedsince, vanished
+        at = args.at
+        word = args.keyword()
+        if word == b"CHANGEDSINCE" and changedsince is None:
+            changedsince = args.sp().modseq(zero=True)
+        elif word == b"VANISHED":
+            vanished = True
+        else:
+            args.fail("CHANGEDSINCE or VANISHED, each once", at)
+
+    args.list_of(modifier)
+    if vanished and (changedsince is None or not by_uid):
+        args.fail("VANISHED in UID FETCH, beside CHANGEDSINCE", at)
+    return changedsince, vanished
 
 
 def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:

@@ -23,6 +23,7 @@ from opostd.imap.values.search import (
     InText,
     Key,
     Larger,
+    Modified,
     Not,
     Option,
     Or,
@@ -217,6 +218,16 @@ class _Keys:
     def aged(self, older: bool) -> Key:
         return Aged(self._args.nz_number(), older)
 
+    def modified(self) -> Key:
+        """``[entry-name SP entry-type-req SP] mod-sequence-valzer``: there is one modseq for all flags of a message."""
+        if self._args.peek() == b'"':
+            self._args.string()
+            at = self._args.sp().at
+            if self._args.keyword() not in (b"PRIV", b"SHARED", b"ALL"):
+                self._args.fail("priv, shared or all", at)
+            self._args.sp()
+        return Modified(self._args.modseq(zero=True))
+
     def uids(self) -> Key:
         return Uids(self._args.sequence_set())
 
@@ -242,6 +253,7 @@ ARGUMENT_KEYS: dict[bytes, Callable[[_Keys], Key]] = {
     b"YOUNGER": lambda keys: keys.aged(False),
     b"LARGER": lambda keys: Larger(keys.number()),
     b"SMALLER": lambda keys: Smaller(keys.number()),
+    b"MODSEQ": _Keys.modified,
     b"UID": _Keys.uids,
     b"NOT": _Keys.negated,
     b"OR": _Keys.either,

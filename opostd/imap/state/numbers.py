@@ -91,3 +91,16 @@ def _merged(places: Ranges) -> Ranges:
         else:
             merged.append((start, stop))
     return merged
+
+
+def within(numbers: SequenceSet, uids: Sequence[int], star: int) -> tuple[int, ...]:
+    """Those of the UIDs that a set names.  uids: ascending, of messages that need not be there; star: what ``*`` is."""
+    found: list[int] = []
+    for start, stop in _merged([_half_open(*each, star) for each in numbers.ranges]):
+        found += uids[bisect_left(uids, start) : bisect_left(uids, stop)]
+    return tuple(found)
+
+
+def _half_open(first: int, last: int, star: int) -> tuple[int, int]:
+    low, high = _ordered(first, last, star)
+    return low, high + 1

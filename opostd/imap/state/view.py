@@ -9,21 +9,38 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.values.responses import Exists, Expunge, FlagsChanged, Response
+from opostd.imap.values.responses import Condition, Exists, Expunge, FlagsChanged, Response, State, Vanished
 from opostd.model.ids import ModSeq
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a client wants to be told of changes.
+
+    modseqs: MODSEQ with all flags, after a CONDSTORE-enabling command (RFC 7162 3.1, 3.2.4).  vanished: VANISHED in
+    place of EXPUNGE, after ENABLE QRESYNC (RFC 7162 3.2.10).
+    """
+
+    modseqs: bool = False
+    vanished: bool = False
+
+
+PLAIN = Manner()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """uids: the messages the client counts, in order: those gone of which it has not been told are still among them.
 
-    modseq: it knows all flags up to this change.  expunges: the snapshot's count when it last knew of all that left.
+    modseq: it knows all flags up to this change.  expunges: the snapshot's count when it last knew of all that left;
+    whole: it knows all that happened up to this change, what left included.
     Where nothing is untold, uids is the snapshot's own array, not a copy.
     """
 
     uids: "array[int]"
     modseq: ModSeq
     expunges: int
+    whole: ModSeq
 
     def index(self, snapshot: Snapshot, place: int) -> int | None:
         """Where the message at a client's place (from 0) stands in the snapshot; None when it is gone."""
@@ -39,11 +56,11 @@ class View:
 
 def opened(snapshot: Snapshot) -> View:
     """What a client believes right after SELECT."""
-    return View(snapshot.uids, snapshot.modseq, snapshot.expunges)
+    return View(snapshot.uids, snapshot.modseq, snapshot.expunges, snapshot.modseq)
 
 
 def catch_up(
-    view: View, snapshot: Snapshot, *, may_expunge: bool, own: Collection[ModSeq] = ()
+    view: View, snapshot: Snapshot, *, may_expunge: bool, own: Collection[ModSeq] = (), manner: Manner = PLAIN
 ) -> tuple[View, list[Response]]:
     """The view after the client has been told, and the untagged responses that tell it.
 
@@ -59,16 +76,24 @@ def catch_up(
         uids, expunges = snapshot.uids, snapshot.expunges
     elif may_expunge:
         left = _missing(view.uids, snapshot)
-        # From the last to the first, so that each number is right whatever went before.
-        told += [Expunge(place + 1) for place in reversed(left)]
+        if manner.vanished and left:
+            told.append(Vanished(tuple([view.uids[place] for place in left])))
+        elif left:
+            # From the last to the first, so that each number is right whatever went before.
+            told += [Expunge(place + 1) for place in reversed(left)]
         uids, expunges = snapshot.uids, snapshot.expunges
     else:
         uids, expunges = view.uids + snapshot.uids[fresh:], view.expunges
     if fresh < len(snapshot.uids):
         told.append(Exists(len(uids)))
     if snapshot.modseq != view.modseq:
-        told += _flags(view, snapshot, uids, fresh, own)
-    return View(uids, snapshot.modseq, expunges), told
+        told += _flags(view, snapshot, uids, fresh, own, manner)
+    whole = snapshot.modseq if expunges == snapshot.expunges else view.whole
+    if manner.modseqs and (view.whole < view.modseq or whole < snapshot.modseq):
+        # A client takes the highest MODSEQ it sees for its own, and would never hear of a message that left before:
+        # it is told how far it really is, and again when it has caught up (RFC 7162 3.2, 6).
+        told.append(State(Condition.OK, "so far", b"HIGHESTMODSEQ %d" % whole))
+    return View(uids, snapshot.modseq, expunges, whole), told
 
 
 def _missing(uids: "array[int]", snapshot: Snapshot) -> list[int]:
@@ -77,7 +102,7 @@ def _missing(uids: "array[int]", snapshot: Snapshot) -> list[int]:
 
 
 def _flags(
-    view: View, snapshot: Snapshot, uids: "array[int]", fresh: int, own: Collection[ModSeq]
+    view: View, snapshot: Snapshot, uids: "array[int]", fresh: int, own: Collection[ModSeq], manner: Manner
 ) -> list[FlagsChanged]:
     """Of messages the client knew; it asks for those of new ones itself."""
     since = view.modseq
@@ -89,5 +114,6 @@ def _flags(
             continue
         uid = snapshot.uids[index]
         place = index if same else bisect_left(uids, uid)
-        told.append(FlagsChanged(place + 1, uid, snapshot.bits[index], snapshot.keywords.get(uid, ())))
+        modseq = modseqs[index] if manner.modseqs else None
+        told.append(FlagsChanged(place + 1, uid, snapshot.bits[index], snapshot.keywords.get(uid, ()), modseq))
     return told

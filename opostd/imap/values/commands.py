@@ -6,8 +6,9 @@ Mailbox names are Unicode (already decoded from modified UTF-7), INBOX in any ca
 from dataclasses import dataclass
 from enum import Enum
 
-from opostd.imap.values.sets import Numbers
+from opostd.imap.values.sets import Numbers, SequenceSet
 from opostd.model.flags import FlagAction, Flags
+from opostd.model.ids import ModSeq
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,26 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Resync:
+    """QRESYNC (uidvalidity modseq known-uids seq-match-data) (RFC 7162 3.2.5).
+
+    known: the UIDs that the client asks about; None for all.  match: sequence numbers, and the UIDs that the client
+    knows for them, in ascending order.
+    """
+
+    uidvalidity: int
+    modseq: ModSeq
+    known: SequenceSet | None = None
+    match: tuple[SequenceSet, SequenceSet] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
-    """SELECT, EXAMINE."""
+    """SELECT, EXAMINE; condstore, resync: the parameters of RFC 7162 3.1.8 and 3.2.5."""
 
     name: str
+    condstore: bool = False
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +82,14 @@ class Rename:
 
 
 class StatusItem(Enum):
-    """STATUS data items (RFC 9051 6.3.11; RECENT is RFC 3501's)."""
+    """STATUS data items (RFC 9051 6.3.11; RECENT is RFC 3501's; HIGHESTMODSEQ: RFC 7162 3.1.7)."""
 
     MESSAGES = b"MESSAGES"
     RECENT = b"RECENT"
     UIDNEXT = b"UIDNEXT"
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
+    HIGHESTMODSEQ = b"HIGHESTMODSEQ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +126,14 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """STORE, UID STORE (RFC 9051 6.4.6)."""
+    """STORE, UID STORE (RFC 9051 6.4.6).  unchangedsince: RFC 7162 3.1.3, or None."""
 
     numbers: Numbers
     action: FlagAction
     flags: Flags
     silent: bool
     by_uid: bool
+    unchangedsince: ModSeq | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from opostd.imap.values.sets import Numbers
+from opostd.model.ids import ModSeq
 
 
 class Item(Enum):
@@ -11,6 +12,7 @@ class Item(Enum):
 
     UID = b"UID"
     FLAGS = b"FLAGS"
+    MODSEQ = b"MODSEQ"
     INTERNALDATE = b"INTERNALDATE"
     RFC822_SIZE = b"RFC822.SIZE"
     ENVELOPE = b"ENVELOPE"
@@ -49,8 +51,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """FETCH or UID FETCH; macros (ALL, FAST, FULL) are already replaced by their items."""
+    """FETCH or UID FETCH; macros (ALL, FAST, FULL) are already replaced by their items.
+
+    changedsince: only messages with a later change (RFC 7162 3.1.4.1), or None for all.  vanished: tell also which
+    have left since (RFC 7162 3.2.6).
+    """
 
     numbers: Numbers
     items: tuple[Item | Section, ...]
     by_uid: bool
+    changedsince: ModSeq | None = None
+    vanished: bool = False

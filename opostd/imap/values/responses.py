@@ -27,11 +27,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The tagged line, where it is more than ``OK ... completed``: the last thing a handler yields."""
+    """The tagged line, where it is more than ``OK ... completed``: the last thing a handler yields.
+
+    highestmodseq: its code is HIGHESTMODSEQ, as it is when the client has been told all changes (RFC 7162 3.2.7).
+    """
 
     condition: Condition
     text: str
     code: bytes | None = None
+    highestmodseq: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,22 @@ class Expunge:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """Messages that have left, by UID, ascending; earlier: before the box was selected (RFC 7162 3.2.10)."""
+
+    uids: tuple[int, ...]
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FlagsChanged:
-    """An untagged FETCH with FLAGS, and UID when the command was a UID one or the change came from elsewhere."""
+    """An untagged FETCH with UID, FLAGS and, for a client that knows of them, MODSEQ."""
 
     number: int
-    uid: int | None
+    uid: int
     bits: int
     keywords: tuple[str, ...]
+    modseq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +112,17 @@ class StatusData:
 
 @dataclass(frozen=True, slots=True)
 class SearchData:
-    """``* SEARCH n n n``."""
+    """``* SEARCH n n n``; modseq: the highest of these messages, where a search by MODSEQ found any."""
 
     numbers: tuple[int, ...]
+    modseq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ESearch:
     """``* ESEARCH (TAG "a") [UID] ...`` (RFC 4731 3.1): what is None or empty is left out.
 
-    all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).
+    all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).  modseq: RFC 4731 3.2.
     """
 
     tag: bytes
@@ -117,6 +131,7 @@ class ESearch:
     max: int | None = None
     count: int | None = None
     all: tuple[int, ...] = ()
+    modseq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +156,7 @@ Response = (
     | Exists
     | Recent
     | Expunge
+    | Vanished
     | FlagsChanged
     | BoxFlags
     | Capability

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from opostd.imap.values.sets import Numbers
+from opostd.model.ids import ModSeq
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,13 @@ class InText:
 
 
 @dataclass(frozen=True, slots=True)
+class Modified:
+    """MODSEQ: changed with this change or a later one (RFC 7162 3.1.5)."""
+
+    modseq: ModSeq
+
+
+@dataclass(frozen=True, slots=True)
 class SeqNumbers:
     numbers: Numbers
 
@@ -137,6 +145,7 @@ Key = (
     | Header
     | Body
     | InText
+    | Modified
     | SeqNumbers
     | Uids
     | Not

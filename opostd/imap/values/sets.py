@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 STAR = 0  # "*", the largest number in use; 0 is no legal number, so it is free to mean this
 MAX_NUMBER = 2**32 - 1
+MAX_MODSEQ = 2**63 - 1  # RFC 7162 3.1
 
 
 @dataclass(frozen=True, slots=True)

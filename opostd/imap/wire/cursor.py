@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from opostd.imap.limits import MAX_SET_RANGES
-from opostd.imap.values.sets import MAX_NUMBER, STAR, Numbers, SavedResult, SequenceSet
+from opostd.imap.values.sets import MAX_MODSEQ, MAX_NUMBER, STAR, Numbers, SavedResult, SequenceSet
 from opostd.imap.wire import grammar, mutf7
 from opostd.imap.wire.framing import Frame
 from opostd.model.errors import BadSyntax
 from opostd.model.flags import FLAG_BITS, MAX_KEYWORD_OCTETS, Flags, merge_keywords
+from opostd.model.ids import ModSeq
 
 T = TypeVar("T")
 
@@ -240,6 +241,22 @@ class Cursor:
         if number > MAX_NUMBER:
             self.fail("a number below 2**32", at)
         return number
+
+    def modseq(self, *, zero: bool = False) -> ModSeq:
+        """A mod-sequence-value: 1 to 2**63-1; zero: a mod-sequence-valzer, which may be 0 (RFC 7162 7)."""
+        at = self.at
+        number = int(self.match(grammar.NUMBER64, "a mod-sequence")[0])
+        if number > MAX_MODSEQ or not (number or zero):
+            self.fail("a mod-sequence from " + ("0" if zero else "1") + " and below 2**63", at)
+        return ModSeq(number)
+
+    def known_set(self) -> SequenceSet:
+        """A sequence-set without ``*`` and ``$`` (RFC 7162 7: known-uids, known-sequence-set, known-uid-set)."""
+        at = self.at
+        numbers = self.sequence_set()
+        if isinstance(numbers, SavedResult) or any(STAR in each for each in numbers.ranges):
+            self.fail("a sequence-set without *", at)
+        return numbers
 
     def sequence_set(self) -> Numbers:
         """A sequence-set, or ``$``; ranges stay as they are written."""

@@ -26,6 +26,7 @@ LITERAL8 = re.compile(rb"~?\{[0-9]+\+?\}\r\n")
 
 NUMBER = re.compile(rb"[0-9]{1,10}(?![0-9])")
 NZ_NUMBER = re.compile(rb"[1-9][0-9]{0,9}(?![0-9])")
+NUMBER64 = re.compile(rb"[0-9]{1,19}(?![0-9])")
 
 _SEQ_NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
 _SEQ_RANGE = _SEQ_NUMBER + rb"(?::" + _SEQ_NUMBER + rb")?"

@@ -26,6 +26,7 @@ from opostd.imap.values.responses import (
     SearchData,
     State,
     StatusData,
+    Vanished,
 )
 from opostd.model.flags import DELETED, SEEN
 
@@ -38,7 +39,9 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (Exists(23), b"* 23 EXISTS"),
     (Recent(0), b"* 0 RECENT"),
     (Expunge(4), b"* 4 EXPUNGE"),
-    (FlagsChanged(2, None, SEEN, ()), b"* 2 FETCH (FLAGS (\\Seen))"),
+    (Vanished((3, 4, 5, 9)), b"* VANISHED 3:5,9"),
+    (Vanished((4294967295,), earlier=True), b"* VANISHED (EARLIER) 4294967295"),
+    (FlagsChanged(2, 6, SEEN, (), 2**63 - 1), b"* 2 FETCH (UID 6 MODSEQ (9223372036854775807) FLAGS (\\Seen))"),
     (FlagsChanged(2, 7, SEEN | DELETED, ("$F",)), b"* 2 FETCH (UID 7 FLAGS (\\Deleted \\Seen $F))"),
     (BoxFlags(()), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)"),
     (BoxFlags(("$F", "b")), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $F b)"),
@@ -57,9 +60,11 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (StatusData("INBOX", ((b"MESSAGES", 3), (b"UNSEEN", 0))), b"* STATUS INBOX (MESSAGES 3 UNSEEN 0)"),
     (SearchData(()), b"* SEARCH"),
     (SearchData((2, 84, 882)), b"* SEARCH 2 84 882"),
+    (SearchData((2, 5), 917162500), b"* SEARCH 2 5 (MODSEQ 917162500)"),
     (ESearch(b"a1", False), b'* ESEARCH (TAG "a1")'),
     (ESearch(b'a"1', True, all=(2, 3, 4, 9, 8, 7, 8)), b'* ESEARCH (TAG "a\\"1") UID ALL 2:4,9,8,7:8'),
     (ESearch(b"a", False, min=2, max=2**32 - 1, count=0), b'* ESEARCH (TAG "a") MIN 2 MAX 4294967295 COUNT 0'),
+    (ESearch(b"a", False, all=(1, 2), modseq=9), b'* ESEARCH (TAG "a") ALL 1:2 MODSEQ 9'),
     (Namespaces(), b'* NAMESPACE (("" "/")) NIL NIL'),
     (IdData((("name", "opostd"),)), b'* ID ("name" "opostd")'),
     (Continue(), b"+ "),
@@ -75,6 +80,11 @@ def test_response(response: Response, octets: bytes) -> None:
 def test_a_tag() -> None:
     assert format_response(State(Condition.OK, "done"), b"a1") == b"a1 OK done\r\n"
     assert format_response(State(Condition.OK, "done", b"READ-ONLY"), b"a1") == b"a1 OK [READ-ONLY] done\r\n"
+
+
+def test_many_that_vanished_are_several_lines() -> None:
+    lines = format_response(Vanished(tuple(range(1, 4002, 2)))).split(b"\r\n")
+    assert [line[:15] for line in lines] == [b"* VANISHED 1,3,", b"* VANISHED 2001", b"* VANISHED 4001", b""]
 
 
 def test_every_response_has_a_formatter() -> None:

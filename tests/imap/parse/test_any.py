@@ -41,6 +41,7 @@ WORDS = [
     *(b"1", b"0", b"*", b":", b",", b"$", b"4294967296", b"&", b"&-", b"&Jjo-", b"%", b"NIL", b"=", b"YQ=="),
     *(b"INBOX", b"FLAGS", b"+FLAGS.SILENT", b"\\Seen", b"BODY[", b"HEADER.FIELDS", b"1.2", b"RFC822.SIZE", b"ALL"),
     *(b"SEEN", b"NOT ", b"OR ", b"CHARSET", b"UTF-8", b"HEADER", b"SUBJECT", b"SINCE ", b"1-Feb-1994", b"UID "),
+    *(b"CONDSTORE", b"QRESYNC ", b"(UNCHANGEDSINCE 1) ", b" (CHANGEDSINCE 1 VANISHED)", b"MODSEQ "),
     *(b"SUBSCRIBED", b"RETURN ", b"MESSAGES", b"USE ", b'"17-Jul-1996 02:44:25 -0700"', b"x"),
 ]
 SOUP = st.lists(st.sampled_from(WORDS) | st.binary(max_size=3), max_size=14).map(b"".join)

@@ -9,6 +9,7 @@ from opostd.imap.parse.fetch import parse_fetch
 from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SequenceSet
 from opostd.model.errors import BadSyntax
+from opostd.model.ids import ModSeq
 from tests.imap.octets import cursor
 from tests.imap.parse.writing import write_fetch
 
@@ -77,7 +78,32 @@ def test_items(octets: bytes, items: tuple[Item | Section, ...]) -> None:
     )
 
 
+FLAGS_SINCE = (Item.FLAGS, Item.MODSEQ)  # CHANGEDSINCE adds MODSEQ (RFC 7162 3.1.4.1)
+FIELDS_SINCE = (Section((), Text.HEADER_FIELDS, (b"A",), peek=True), Item.MODSEQ)
+MODIFIED = [
+    (b"FLAGS (CHANGEDSINCE 12345)", Fetch(ONE, FLAGS_SINCE, True, ModSeq(12345))),
+    (b"(MODSEQ FLAGS) (changedsince 0) ", Fetch(ONE, (Item.MODSEQ, Item.FLAGS), True, ModSeq(0))),
+    (b"fast (CHANGEDSINCE 1 VANISHED)", Fetch(ONE, (*FAST, Item.MODSEQ), True, ModSeq(1), True)),
+    (b"(FLAGS) (VANISHED CHANGEDSINCE 9223372036854775807)", Fetch(ONE, FLAGS_SINCE, True, ModSeq(2**63 - 1), True)),
+    (b"BODY.PEEK[HEADER.FIELDS (A)] (CHANGEDSINCE 1)", Fetch(ONE, FIELDS_SINCE, True, ModSeq(1))),
+    (b"BODY.PEEK[HEADER.FIELDS ({1+}\r\nA)] (CHANGEDSINCE 1)", Fetch(ONE, FIELDS_SINCE, True, ModSeq(1))),
+]
+
+
+@pytest.mark.parametrize(("octets", "command"), MODIFIED, ids=lambda value: repr(value)[:40])
+def test_modifiers(octets: bytes, command: Fetch) -> None:
+    assert parse_fetch(cursor(b" 1 " + octets), by_uid=True) == command
+
+
 BAD = [
+    (b" 1 FLAGS (CHANGEDSINCE)", 22),
+    (b" 1 FLAGS (CHANGEDSINCE 9223372036854775808)", 23),
+    (b" 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 1)", 25),
+    (b" 1 FLAGS (UNCHANGEDSINCE 1)", 10),
+    (b" 1 FLAGS (VANISHED)", 9),
+    (b" 1 FLAGS (CHANGEDSINCE 1 VANISHED)", 9),  # of UID FETCH only
+    (b" 1 FLAGS ()", 10),
+    (b" 1 (FLAGS) x", 10),
     (b"", 0),
     (b" 1", 2),
     (b" 0 FLAGS", 1),

@@ -113,7 +113,6 @@ BAD = [
     (parse_mailbox, b" (x", 1),
     (parse_mailbox, b" a b", 2),
     (parse_mailbox, b" a&b", 1),
-    (parse_select, b" x (CONDSTORE)", 2),
     (parse_create, b" a*b", 2),
     (parse_create, b" x (FOO)", 4),
     (parse_create, b" x (USE \\Sent)", 8),

@@ -9,6 +9,7 @@ from opostd.imap.values.commands import Append, Copy, Store, UidExpunge
 from opostd.imap.values.sets import STAR, SequenceSet
 from opostd.model.errors import BadMessage, BadSyntax
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
+from opostd.model.ids import ModSeq
 from tests.imap.octets import cursor
 
 ONE = SequenceSet(((1, 1),))
@@ -59,6 +60,11 @@ STORES = [
     (b" 1:2,* +flags.silent (\\Seen a)", Store(SET, FlagAction.ADD, Flags(SEEN, ("a",)), True, True)),
     (b" 1 -FLAGS \\Deleted \\Seen b a ", Store(ONE, FlagAction.REMOVE, Flags(SEEN | DELETED, ("a", "b")), False, True)),
     (b" 1 FLAGS.SILENT a", Store(ONE, FlagAction.REPLACE, Flags(0, ("a",)), True, True)),
+    (b" 1 (unchangedsince 0) FLAGS a", Store(ONE, FlagAction.REPLACE, Flags(0, ("a",)), False, True, ModSeq(0))),
+    (
+        b" 1 (UNCHANGEDSINCE 9223372036854775807) -FLAGS.SILENT (a)",
+        Store(ONE, FlagAction.REMOVE, Flags(0, ("a",)), True, True, ModSeq(2**63 - 1)),
+    ),
 ]
 
 
@@ -76,7 +82,13 @@ BAD_STORES = [
     (b" 1 FLAGS (a) b", 12),
     (b" 1 FLAGS \\Recent", 9),
     (b" 1 FLAGS \\*", 9),
-    (b" 1 (UNCHANGEDSINCE 1) FLAGS a", 3),
+    (b" 1 (UNCHANGEDSINCE) FLAGS a", 18),
+    (b" 1 (UNCHANGEDSINCE -1) FLAGS a", 19),
+    (b" 1 (UNCHANGEDSINCE 9223372036854775808) FLAGS a", 19),
+    (b" 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS a", 20),
+    (b" 1 (CHANGEDSINCE 1) FLAGS a", 4),
+    (b" 1 () FLAGS a", 4),
+    (b" 1 (UNCHANGEDSINCE 1)", 21),
 ]
 
 

@@ -20,6 +20,7 @@ from opostd.imap.values.search import (
     InText,
     Key,
     Larger,
+    Modified,
     Not,
     Option,
     Or,
@@ -34,6 +35,7 @@ from opostd.imap.values.search import (
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SavedResult, SequenceSet
 from opostd.model.errors import BadSyntax
 from opostd.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from opostd.model.ids import ModSeq
 from tests.imap.octets import cursor
 from tests.imap.parse.test_fetch import SETS
 from tests.imap.parse.writing import write_key
@@ -56,6 +58,8 @@ KEYS: list[tuple[bytes, Key]] = [
     (b"HEADER {2+}\r\nCC \"\"", Header(b"cc", "")),
     (b"KEYWORD $Label1", HasKeyword("$Label1", True)),
     (b"LARGER 0", Larger(0)),
+    (b"MODSEQ 0", Modified(ModSeq(0))),
+    (b'modseq "/flags/\\\\draft" all 620162338', Modified(ModSeq(620162338))),
     (b"NEW", And((Recent(True), HasFlag(SEEN, False)))),
     (b"NOT SEEN", Not(HasFlag(SEEN, True))),
     (b"OLD", Recent(False)),
@@ -158,6 +162,11 @@ BAD = [
     (b" LARGER 4294967296", 8),
     (b" BEFORE yesterday", 8),
     (b" UID 0", 5),
+    (b" MODSEQ", 7),
+    (b" MODSEQ -1", 8),
+    (b" MODSEQ 9223372036854775808", 8),
+    (b' MODSEQ "/flags/a" some 1', 19),
+    (b' MODSEQ "/flags/a" 1', 19),
     (b" 0", 1),
     (b" KEYWORD \\Seen", 9),
     (b" CHARSET UTF-8", 14),
@@ -209,6 +218,7 @@ LEAVES = (
     | st.builds(Header, WORD.map(lambda word: word.lower().encode()), TEXT)
     | st.builds(Body, TEXT)
     | st.builds(InText, TEXT)
+    | st.builds(Modified, st.integers(0, 2**63 - 1))
     | st.builds(SeqNumbers, SETS)
     | st.builds(Uids, SETS)
 )

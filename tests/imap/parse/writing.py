@@ -28,7 +28,7 @@ def write_string(octets: bytes) -> bytes:
 def write_section(section: Section) -> bytes:
     label = section_label(section)
     if section.partial is not None:
-        label = label.replace(b">", b".%d>" % section.partial[1])
+        label = label[:-1] + b".%d>" % section.partial[1]
     return label.replace(b"BODY[", b"BODY.PEEK[", 1) if section.peek else label
 
 
@@ -76,6 +76,8 @@ def write_key(key: search.Key) -> bytes:
             return b"BODY " + write_string(value.encode())
         case search.InText(value):
             return b"TEXT " + write_string(value.encode())
+        case search.Modified(modseq):
+            return b"MODSEQ %d" % modseq
         case search.SeqNumbers(numbers):
             return write_set(numbers)
         case search.Uids(numbers):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.format.sets import format_sequence_set, format_set
-from opostd.imap.state.numbers import by_saved, by_seq, by_uid
+from opostd.imap.state.numbers import by_saved, by_seq, by_uid, within
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SequenceSet
 from opostd.model.errors import BadSyntax
 from tests.imap.octets import cursor
@@ -130,6 +130,15 @@ def test_a_range_costs_what_the_box_costs() -> None:
     before = time.process_time()
     assert by_uid(wanted, uids) == [(0, 100_000)]
     assert time.process_time() - before < 1
+
+
+def test_within() -> None:
+    """UIDs of messages that are not there any more: ``*`` is what the caller says it is."""
+    gone = [2, 3, 7, 9, 20]
+    assert within(SequenceSet(((3, 9),)), gone, 100) == (3, 7, 9)
+    assert within(SequenceSet(((8, 1), (20, STAR), (7, 7))), gone, 100) == (2, 3, 7, 20)
+    assert within(SequenceSet(((STAR, 21),)), gone, 100) == ()
+    assert within(SequenceSet(((STAR, 9),)), gone, 5) == (7, 9)
 
 
 FORMATTED = [
