@@ -35,6 +35,12 @@ def accept(tx: Tx, items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) 
         insert_new(tx, _post, [_facts_row(new.facts) for new, _ in page])
         insert_new(tx, _body, [{"id": new.facts.id, "raw": new.raw} for new, _ in page])
         insert_new(tx, _text, [{"id": new.facts.id, "text": storable(new.text)} for new, _ in page])
+        if tx.again:
+            # An earlier COMMIT may have gone through without its answer, and then nothing here was written.  A COMMIT
+            # of nothing does not wait for the standby, so 250 might be said of what only a lost machine had.
+            tx.execute(
+                sa.update(_post).where(_post.c.id.in_([new.facts.id for new, _ in page])).values(size=_post.c.size)
+            )
     waiting = [
         {
             "post_id": new.facts.id,

@@ -46,10 +46,11 @@ class _Work:
 class Tx:
     """A transaction on one group of tables, handed to the functions of the store."""
 
-    __slots__ = ("_connection", "dialect", "hints")
+    __slots__ = ("_connection", "again", "dialect", "hints")
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, again: bool = False) -> None:
         self._connection = connection
+        self.again = again  # this is not the first try: an earlier one may have been committed
         self.dialect = connection.dialect.name
         self.hints: list[BoxHint] = []
 
@@ -114,27 +115,27 @@ class Store:
 
         The caller may be cancelled; a transaction that has begun goes on to its end.
         """
-        attempts = Attempts(self._settings.retry_deadline_s)
+        attempts, again = Attempts(self._settings.retry_deadline_s), False
         while True:
             try:
-                return await asyncio.wrap_future(self._submit(fn, *args, **kwargs))
+                return await asyncio.wrap_future(self._submit(again, fn, *args, **kwargs))
             except Exception as error:
-                pause = attempts.pause_after(error)
+                pause, again = attempts.pause_after(error), True
                 _log_retry(fn, error)
             await asyncio.sleep(pause)
 
     def run_sync(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``run`` for a thread without a loop."""
-        attempts = Attempts(self._settings.retry_deadline_s)
+        attempts, again = Attempts(self._settings.retry_deadline_s), False
         while True:
             try:
-                return self._submit(fn, *args, **kwargs).result()
+                return self._submit(again, fn, *args, **kwargs).result()
             except Exception as error:
-                pause = attempts.pause_after(error)
+                pause, again = attempts.pause_after(error), True
                 _log_retry(fn, error)
             time.sleep(pause)
 
-    def _submit(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+    def _submit(self, again: bool, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         work: _Work | None = getattr(fn, _MARK, None)
         if work is None:
             raise TypeError(f"{fn!r} is not marked with reads or writes")
@@ -144,7 +145,7 @@ class Store:
         hints: list[BoxHint] = []
 
         def transaction(connection: sa.Connection) -> T:
-            tx = Tx(connection)
+            tx = Tx(connection, again)
             result = fn(tx, *args, **kwargs)
             hints[:] = tx.hints
             return result

@@ -52,6 +52,13 @@ def source_at(tx: Tx, address: str) -> Source | None:
 
 
 @reads(Group.OWNER)
+def sources(tx: Tx) -> list[Source]:
+    """All sources, by address."""
+    rows = tx.execute(_SOURCE.where(_SYSTEM).order_by(_source.c.address))
+    return [Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4])) for row in rows]
+
+
+@reads(Group.OWNER)
 def members(tx: Tx, source_box: BoxId) -> list[Member]:
     """Who reads a source or is a named sender of it, by address; nobody is named for `everyone`."""
     rows = tx.execute(

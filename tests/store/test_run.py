@@ -349,6 +349,27 @@ def test_a_commit_with_a_warning_is_no_success(postgres_settings: StoreSettings)
     run(main())
 
 
+def test_accepting_again_writes_again(postgres_settings: StoreSettings, postgres_server: postgres.Server) -> None:
+    """A COMMIT whose answer was lost: the second must wait for the standby too, so it must not be one of nothing."""
+    ended: list[str] = []
+
+    def faults(moment: str) -> None:
+        with postgres_server.connect() as connection:
+            (lsn,) = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
+        ended.append(lsn)
+        if moment == "after" and len(ended) == 2:
+            raise sa.exc.OperationalError("COMMIT", {}, psycopg.OperationalError("server closed the connection"))
+
+    async def main() -> None:
+        store = Store(postgres_settings, faults)
+        await accept(store, new_post(), Target(OwnerId(7), BoxId(7)))
+        await store.close()
+
+    run(main())
+    assert len(ended) == 4
+    assert ended[1] != ended[2]
+
+
 # Three databases
 
 
