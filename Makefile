@@ -13,6 +13,7 @@ serve: $(INSTALLED)
 	@$(BIN)/opostd serve $(ARGS)
 
 test: $(INSTALLED)
+	@.ci/programs
 	$(BIN)/pytest $(ARGS)
 
 lint: $(INSTALLED)

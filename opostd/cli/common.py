@@ -123,8 +123,9 @@ def read_password(from_stdin: bool, generate: bool) -> tuple[str, bool]:
         password = click.prompt("Password", hide_input=True, confirmation_prompt="Again", err=True)
     else:
         raise click.UsageError("no terminal to ask for the password: give --password-stdin or --generate")
-    if not password or len(password.encode()) > 1024 or not password.isprintable():
-        raise click.UsageError("a password has 1 to 1024 octets and no control characters")
+    from opostd.auth.passwords import prepare
+
+    prepare(password)  # says what is wrong with it before anything is asked of the database
     return password, False
 
 

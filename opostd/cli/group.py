@@ -8,7 +8,7 @@ from opostd.cli.common import confirm, folded, json_option, names, now, print_ro
 from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress
-from opostd.model.records import Address, AddressKind, PostPolicy
+from opostd.model.records import Address, AddressKind, MemberRole, PostPolicy
 
 if TYPE_CHECKING:
     from opostd.store.run import Store
@@ -56,6 +56,29 @@ def add(address: str, members: str, post: str, title: str) -> None:
 
     addr, count = run_in_store(flow)
     click.echo(f"{addr}   {count} members, {post.lower()} may post")
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every group, and `everyone`.
+
+    Example: opostd group list
+    """
+
+    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str, str, int, int]]:
+        from opostd.model.ids import SYSTEM_OWNER
+        from opostd.store import boxes, sources
+
+        found = []
+        for source in await store.run(sources.sources):
+            members = await store.run(sources.members, source.box)
+            readers = sum(1 for each in members if each.role & MemberRole.READER)
+            posts = (await store.run(boxes.status, SYSTEM_OWNER, source.box)).messages
+            found.append((source.address, source.title, source.post.name.lower(), readers, posts))
+        return found
+
+    print_rows(("ADDRESS", "TITLE", "WHO MAY POST", "MEMBERS", "POSTS"), run_in_store(flow), as_json)
 
 
 @command.command("join")

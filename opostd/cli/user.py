@@ -8,7 +8,9 @@ import click
 from opostd.cli.common import (
     confirm,
     folded,
+    json_option,
     now,
+    print_rows,
     read_password,
     run_in_store,
     yes_option,
@@ -72,6 +74,31 @@ def add(address: str, password_stdin: bool, generate: bool, name: str, admin: bo
     words = [login, *([f"password {password}"] if made else []), *(["administrator"] if admin else [])]
     sources = ", ".join(f"{group} (from now)" for group in ("everyone", *groups))
     click.echo("   ".join([*words, f"subscribed to {sources}"]))
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Everybody who can log in.
+
+    Example: opostd user list --json
+    """
+
+    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str, int, int, str]]:
+        from opostd.store import accounts, boxes
+
+        found: list[tuple[str, str, int, int, str]] = []
+        page = await store.run(accounts.accounts)
+        while page:
+            for each in page:
+                inbox = await store.run(boxes.box_named, each.owner, "INBOX")
+                status = await store.run(boxes.status, each.owner, inbox.box)
+                state = each.state.name.lower() + (", administrator" if each.admin else "")
+                found.append((each.login, each.name, status.messages, status.unseen, state))
+            page = await store.run(accounts.accounts, page[-1].owner)
+        return sorted(found)
+
+    print_rows(("ADDRESS", "NAME", "INBOX", "UNREAD", "STATE"), run_in_store(flow), as_json)
 
 
 @command.command("password")

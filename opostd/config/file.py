@@ -85,8 +85,6 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     """The settings of a TOML text; name: of the file, for the messages.  Raises BadSettings."""
     document, problems = _document(text, name)
     settings = _fill(Settings(), document, (), problems)
-    if problems.found:  # what follows would only repeat them in other words
-        problems.check()
     settings = _normalise(settings, folder)
     _check_names(settings, problems)
     _check_store(settings, problems)

@@ -64,6 +64,7 @@ class Server:
         self._store: Store | None = None
         self._renderer: RenderPool | None = None
         self._intake: Intake | None = None
+        self._auth: Authenticator | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
 
@@ -85,8 +86,8 @@ class Server:
         except Unavailable as error:
             raise StartFailed(EX_UNAVAILABLE, f"the database cannot be reached: {error}") from error
         await intake.start()
-        auth = Authenticator(store, settings.domains, settings.auth)
-        await self._open_doors(store, intake, auth)
+        self._auth = Authenticator(store, settings.domains, settings.auth)
+        await self._open_doors(store, intake, self._auth)
         if settings.http.listen:
             log.warning("http.listen is set, but this version has no HTTP door yet: nothing listens there")
         self.was_ready = True
@@ -194,6 +195,8 @@ class Server:
                 log.error("a door did not close well", exc_info=result)
         if self._intake is not None:
             await self._intake.close()
+        if self._auth is not None:
+            self._auth.close()
         if self._renderer is not None:
             await asyncio.to_thread(self._renderer.close)
         waiting = await self._queue()

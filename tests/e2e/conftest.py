@@ -1,5 +1,6 @@
 """A real daemon with three people and a group, over SQLite and over PostgreSQL."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from opostd.config import StoreSettings
+from opostd.model.records import PostPolicy
+from opostd.store import accounts, provision
+from opostd.store.run import Store
 from tests.support.daemon import Daemon, start_daemon
 
 PASSWORD = "deadbeef"
 DOMAIN = "opost.example"
+NOW = 1_700_000_000
 
 CONFIG = """
 hostname = "mail.opost.example"
@@ -40,13 +46,14 @@ class Site:
 
     config: Path
     daemon: Daemon
+    settings: StoreSettings
+
+    def add_user(self, name: str) -> None:
+        asyncio.run(add_users(self.settings, name))
 
     def cli(self, *arguments: str, text: str = "") -> str:
         """Runs ``opostd --config FILE ...``; its output.  Fails the test when the status is not 0."""
         return cli(self.config, *arguments, text=text)
-
-    def add_user(self, name: str, *, admin: bool = False) -> None:
-        self.cli("user", "add", f"{name}@{DOMAIN}", "--password-stdin", *(["--admin"] * admin), text=PASSWORD + "\n")
 
 
 def cli(config: Path, *arguments: str, text: str = "") -> str:
@@ -61,16 +68,31 @@ def cli(config: Path, *arguments: str, text: str = "") -> str:
     return done.stdout
 
 
+async def add_users(settings: StoreSettings, *names: str) -> None:
+    """As the command line would make them (tests/cli), without starting it for each; root is an administrator."""
+    secret = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    store = Store(settings)
+    await provision.ensure_system(store, (DOMAIN,), now=NOW)
+    for name in names:
+        await provision.add_user(store, f"{name}@{DOMAIN}", secret=secret, admin=name == "root", now=NOW)
+    await store.close()
+
+
+async def people(settings: StoreSettings) -> None:
+    await add_users(settings, "root", "anna", "bob")
+    store = Store(settings)
+    found = await store.run(accounts.addresses, [f"{name}@{DOMAIN}" for name in ("anna", "bob")])
+    members = [each.owner for each in found.values()]
+    await provision.add_group(store, f"team@{DOMAIN}", title="", members=members, post=PostPolicy.MEMBERS, now=NOW)
+    await store.close()
+
+
 @pytest.fixture
 def site(store_settings: StoreSettings, tmp_path: Path) -> Iterator[Site]:
     """anna, bob and root (an administrator), and the group team with anna and bob."""
-    daemon = start_daemon(tmp_path, config_text=CONFIG.format(url=store_settings.url))
-    site = Site(daemon.config, daemon)
+    asyncio.run(people(store_settings))
+    daemon = start_daemon(tmp_path, config_text=CONFIG.format(url=store_settings.url), migrate=False)
     try:
-        site.add_user("root", admin=True)
-        site.add_user("anna")
-        site.add_user("bob")
-        site.cli("group", "add", "team", "--members", "anna,bob", "--post", "members")
-        yield site
+        yield Site(daemon.config, daemon, store_settings)
     finally:
         daemon.stop()
