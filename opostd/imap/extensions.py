@@ -80,6 +80,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "RFC 7889",
         deviation="One limit for all mailboxes, announced with its value; STATUS does not repeat it.",
     ),
+    Extension(
+        "MULTIAPPEND",
+        "RFC 3502",
+        of_commands=True,
+        deviation="One command takes 500 messages, and together twice the octets of the largest message allowed.",
+    ),
 )
 
 

@@ -13,13 +13,15 @@ class FrameLimits:
     """What one command may hold, in octets.
 
     line: all its lines together, without the literals.  literal: one of them.  literals: all of them together.
-    message: the literal of an APPEND, which does not count into ``literals``; 0 where there is no APPEND.
+    message: a message of an APPEND, which does not count into ``literals``; 0 where there is no APPEND.  messages: all
+    those of one command together.
     """
 
     line: int
     literal: int
     literals: int
     message: int
+    messages: int = 0
 
 
 BEFORE_LOGIN = FrameLimits(
@@ -38,11 +40,15 @@ AFTER_LOGIN = FrameLimits(
 
 def frame_limits(phase: FrameLimits, max_message_octets: int) -> FrameLimits:
     """The limits of a phase (BEFORE_LOGIN, AFTER_LOGIN) under this server's limit of a message."""
-    return phase if phase is BEFORE_LOGIN else replace(phase, message=max_message_octets)
+    if phase is BEFORE_LOGIN:
+        return phase
+    # The messages of one command wait in memory for the last of them: so many as two of the largest take.
+    return replace(phase, message=max_message_octets, messages=2 * max_message_octets)
 
 
 MAX_RAW_LINE_OCTETS = 8 * KIB  # of a SASL response, or where DONE is awaited: then BYE
 MAX_SET_RANGES = 10_000  # in one sequence-set: a line of 64 KiB holds about as many numbers of six digits
+MAX_APPEND_MESSAGES = 500  # of one APPEND: they are put into the box by one transaction (rule 9 of the store)
 MAX_FETCH_ITEMS = 1000  # each may be a copy of the whole message in the answer
 MAX_SECTION_DEPTH = 100  # part numbers in BODY[1.2.3]: mime keeps no deeper tree
 MAX_SEARCH_DEPTH = 100  # parentheses, NOT and OR inside each other: Python's own limit is 1000 calls

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -31,10 +32,10 @@ from opostd.model.new_ids import new_post_id
 from opostd.model.records import Account, NewPost, Target
 from opostd.render.pool import RenderPool
 from opostd.store import provision
-from opostd.store.delivery import Delivery
+from opostd.store.delivery import Delivery, deliver
 from opostd.store.run import Store
 
-__all__ = ["Intake", "Trace"]
+__all__ = ["Intake", "NewMessage", "Trace"]
 
 T = TypeVar("T")
 log = logging.getLogger("opostd.intake")
@@ -43,6 +44,15 @@ OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: other
 DELIVERY_PATIENCE_S = 5.0  # the post is kept: a box that cannot be reached now keeps nobody from the 250
 CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database be away
 NO_FLAGS = Flags()
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message for ``append``.  internaldate: seconds, None for now."""
+
+    raw: bytes
+    internaldate: int | None = None
+    flags: Flags = NO_FLAGS
 
 
 def wall_clock() -> int:
@@ -156,20 +166,25 @@ class Intake:
             await self._to_the_end(self._keep_and_deliver(post, unique, now))
             return id_
 
-    async def append(
-        self, raw: bytes, owner: OwnerId, box: BoxId, internaldate: int | None, flags: Flags = NO_FLAGS
-    ) -> tuple[int, Uid]:
-        """Put a message into a box as it is; the box's uidvalidity and the message's uid.
+    async def append(self, messages: Sequence[NewMessage], owner: OwnerId, box: BoxId) -> tuple[int, tuple[Uid, ...]]:
+        """Put messages into a box as they are, all of them or none; the box's uidvalidity and their uids, in order.
 
-        internaldate: seconds, None for now.  It has no spool row: what is not in its box at the answer was never
-        promised, and a client that is told no comes again.  Raises TooBig, BadMessage, NoSuchBox, Unavailable.
+        messages: 1 to 500.  They have no spool rows: what is not in its box at the answer was never promised, and a
+        client that is told no comes again.  Raises TooBig, BadMessage, NoSuchBox, Unavailable.
         """
         with self._busy():
             now = self._now()
-            await self._off_loop(len(raw), partial(check_kept, raw, self._limits))
-            post = await self._off_loop(len(raw), partial(new_post, raw, id=new_post_id(), now=now))
-            date = now if internaldate is None else internaldate
-            return await self._to_the_end(self._keep_and_append(post, owner, box, date, flags))
+            for each in messages:
+                await self._off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
+            rows: list[tuple[NewPost, Delivery]] = []
+            for each in messages:
+                post = await self._off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
+                date = now if each.internaldate is None else each.internaldate
+                delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)
+                rows.append((post, delivery))
+            if len(rows) == 1:
+                return await self._to_the_end(self._keep_and_append(*rows[0], owner, box))
+            return await self._to_the_end(self._keep_and_append_all(rows, owner, box, now))
 
     async def _rendered(self, message: Message, mode: Markdown, id_: PostId) -> Message:
         """With an HTML part beside its Markdown, if it is such a message."""
@@ -189,16 +204,25 @@ class Intake:
         await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
 
     async def _keep_and_append(
-        self, post: NewPost, owner: OwnerId, box: BoxId, date: int, flags: Flags
-    ) -> tuple[int, Uid]:
+        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId
+    ) -> tuple[int, tuple[Uid, ...]]:
+        """One message goes with whatever else is delivered now."""
         await self._commit.keep(post, ())
-        delivery = Delivery(post.facts.id, post.facts.size, date, flags.bits, flags.keywords)
         ticket = Ticket(1, asyncio.get_running_loop().create_future())
         self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
         await ticket.done
         if ticket.error is not None:
             raise ticket.error
-        return ticket.placed[owner, box]
+        uidvalidity, uid = ticket.placed[owner, box]
+        return uidvalidity, (uid,)
+
+    async def _keep_and_append_all(
+        self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
+    ) -> tuple[int, tuple[Uid, ...]]:
+        """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
+        await asyncio.gather(*(self._commit.keep(post, ()) for post, _ in rows))
+        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
+        return placed.uidvalidity, placed.uids
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
         self._retry.hurry()

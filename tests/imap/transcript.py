@@ -26,8 +26,7 @@ from opostd.imap.connection import Connection, UserCounts
 from opostd.imap.live import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services
-from opostd.intake.intake import Intake, Trace
-from opostd.model.flags import Flags
+from opostd.intake.intake import Intake, NewMessage, Trace
 from opostd.model.records import Account, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.store import boxes, provision
@@ -183,7 +182,7 @@ class World:
     async def post(self, box: str, name: str, user: str = "anna") -> None:
         owner = self.accounts[user].owner
         found = await self.store.run(boxes.box_named, owner, box)
-        await self.intake.append(mail(name), owner, found.box, NOW, Flags())
+        await self.intake.append([NewMessage(mail(name), NOW)], owner, found.box)
 
     async def send(self, to: str, raw: bytes, sender: str = "root") -> None:
         account = self.accounts[sender]

@@ -9,7 +9,7 @@ import pytest
 
 from opostd.config import StoreSettings
 from opostd.intake.commit import GroupCommit
-from opostd.intake.intake import Trace
+from opostd.intake.intake import NewMessage, Trace
 from opostd.mime.facts import new_post
 from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NotAllowed, TooBig, Unavailable
 from opostd.model.flags import FLAGGED, SEEN, Flags
@@ -232,7 +232,7 @@ def test_the_database_away_is_no_250(faulty: Store, faults: Faults) -> None:
                     text("no"), mail_from="", targets=targets, account=None, markdown=False, trace=Trace()
                 )
             with pytest.raises(Unavailable):
-                await here.intake.append(text("no"), targets[0].owner, targets[0].box, None)
+                await here.intake.append([NewMessage(text("no"))], targets[0].owner, targets[0].box)
             faults.broken = False
             await here.submit("yes", "anna")
             assert await here.subjects("anna") == ["zero", "yes"]
@@ -248,22 +248,66 @@ def test_append(store: Store) -> None:
             box = await store.run(boxes.box_named, owner, "Archive")
             raw = b"Subject: kept\n\nas it is\rhere \xff"
             flags = Flags(SEEN | FLAGGED, ("$Forwarded",))
-            uidvalidity, uid = await here.intake.append(raw, owner, box.box, NOW - 5, flags)
-            assert (uidvalidity, uid) == (box.uidvalidity, 1)
+            uidvalidity, uids = await here.intake.append([NewMessage(raw, NOW - 5, flags)], owner, box.box)
+            assert (uidvalidity, uids) == (box.uidvalidity, (1,))
             assert await here.raws("anna", "Archive") == [raw]
             (row,) = (await store.run(changes.listing, owner, box.box)).rows
             assert (row.bits, row.keywords, row.internaldate) == (flags.bits, flags.keywords, NOW - 5)
-            assert (await here.intake.append(raw, owner, box.box, None))[1] == 2  # the same octets are another message
+            again = await here.intake.append([NewMessage(raw)], owner, box.box)
+            assert again[1] == (2,)  # the same octets are another message
             assert (await store.run(changes.listing, owner, box.box)).rows[1].internaldate == NOW
-            results = await asyncio.gather(*(here.intake.append(raw, owner, box.box, None) for _ in range(10)))
-            assert sorted(uid for _, uid in results) == list(range(3, 13))
+            many = [here.intake.append([NewMessage(raw)], owner, box.box) for _ in range(10)]
+            assert sorted(uids for _, uids in await asyncio.gather(*many)) == [(uid,) for uid in range(3, 13)]
             assert await store.run(queue.depth) == 0
             with pytest.raises(NoSuchBox):
-                await here.intake.append(raw, owner, BoxId(4711), None)
+                await here.intake.append([NewMessage(raw)], owner, BoxId(4711))
             with pytest.raises(BadMessage):
-                await here.intake.append(b"\0", owner, box.box, None)
+                await here.intake.append([NewMessage(b"\0")], owner, box.box)
             with pytest.raises(TooBig):
-                await here.intake.append(b"\r\n" + b"x" * 1_000_000, owner, box.box, None)
+                await here.intake.append([NewMessage(b"\r\n" + b"x" * 1_000_000)], owner, box.box)
+
+    asyncio.run(main())
+
+
+def test_several_messages_go_in_together(store: Store) -> None:
+    """RFC 3502 6.3.11: in their order, with UIDs in a row, whatever else is delivered meanwhile."""
+
+    async def main() -> None:
+        async with world(store) as here:
+            owner = here.people["anna"].owner
+            box = await store.run(boxes.box_named, owner, "INBOX")
+            calls = [
+                here.intake.append([NewMessage(text(f"{letter}{at}")) for at in range(7)], owner, box.box)
+                for letter in "ab"
+            ]
+            first, second, *_ = await asyncio.gather(*calls, *(here.submit(f"c{at}", "anna") for at in range(5)))
+            subjects = dict(enumerate(await here.subjects("anna"), 1))
+            for letter, (_, uids) in zip("ab", (first, second), strict=True):
+                assert list(uids) == list(range(uids[0], uids[0] + 7))
+                assert [subjects[uid] for uid in uids] == [f"{letter}{at}" for at in range(7)]
+
+    asyncio.run(main())
+
+
+def test_several_messages_or_none(faulty: Store, faults: Faults) -> None:
+    async def main() -> None:
+        async with world(faulty) as here:
+            owner = here.people["anna"].owner
+            box = await faulty.run(boxes.box_named, owner, "INBOX")
+            messages = [NewMessage(text(str(at))) for at in range(3)]
+            with pytest.raises(BadMessage):
+                await here.intake.append([*messages, NewMessage(b"\0")], owner, box.box)
+            with pytest.raises(NoSuchBox):
+                await here.intake.append(messages, owner, BoxId(4711))
+            for number in (1, 2):  # the posts are kept, or not even they
+                faults.fail_from(number)
+                with pytest.raises(Unavailable):
+                    await here.intake.append(messages, owner, box.box)
+                faults.fail_from(None)
+                assert await here.subjects("anna") == []
+            assert await here.intake.append(messages, owner, box.box) == (box.uidvalidity, (1, 2, 3))
+            assert await here.subjects("anna") == ["0", "1", "2"]
+        await faulty.close()
 
     asyncio.run(main())
 

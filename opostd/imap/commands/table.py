@@ -72,7 +72,7 @@ ROWS = (
     Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN),
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
     Row(b"STATUS", parse_mailboxes.parse_status, mailboxes.status, LOGGED_IN),
-    Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN),
+    Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),

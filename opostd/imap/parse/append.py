@@ -1,18 +1,30 @@
-"""APPEND (RFC 9051 6.3.12)."""
+"""APPEND (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502)."""
 
-from opostd.imap.values.commands import Append
+from opostd.imap.limits import MAX_APPEND_MESSAGES
+from opostd.imap.values.append import Append, NewMessage
 from opostd.imap.wire.cursor import Cursor
 from opostd.model.errors import BadMessage
 from opostd.model.flags import Flags
 
 
 def parse_append(args: Cursor) -> Append:
-    """``SP mailbox [SP flag-list] [SP date-time] SP literal``.
+    """``SP mailbox 1*(SP [flag-list SP] [date-time SP] literal)``.
 
     Raises BadMessage for a message of no octets: a client sends it where it has changed its mind (RFC 3502 6.3.11).
     """
     name = args.sp().mailbox()
-    args.sp()
+    messages = [_message(args.sp())]
+    while args.take(b" ") and args.peek() not in (b"", b" "):
+        if len(messages) == MAX_APPEND_MESSAGES:
+            args.fail(f"at most {MAX_APPEND_MESSAGES} messages")
+        messages.append(_message(args))
+    args.end()
+    if not all(each.octets for each in messages):
+        raise BadMessage("the message is empty")
+    return Append(name, tuple(messages))
+
+
+def _message(args: Cursor) -> NewMessage:
     flags = Flags()
     internaldate: int | None = None
     if args.peek() == b"(":
@@ -21,8 +33,4 @@ def parse_append(args: Cursor) -> Append:
     if args.peek() == b'"':
         internaldate = args.date_time()
         args.sp()
-    message = args.message()
-    args.end()
-    if not message:
-        raise BadMessage("the message is empty")
-    return Append(name, flags, internaldate, message)
+    return NewMessage(flags, internaldate, args.message())

@@ -115,16 +115,6 @@ class List:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
-    """internaldate: seconds since 1970 UTC, or None.  message: the octets."""
-
-    name: str
-    flags: Flags
-    internaldate: int | None
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Store:
     """STORE, UID STORE (RFC 9051 6.4.6).  unchangedsince: RFC 7162 3.1.3, or None."""
 

@@ -70,7 +70,7 @@ class Framer:
         self._literal_octets = 0
         self._literal: BytesIO | None = None
         self._missing = 0  # octets of the literal that have not come yet
-        self._has_message = False
+        self._message_octets = 0
 
     @property
     def buffered(self) -> int:
@@ -140,21 +140,26 @@ class Framer:
         """Makes ready for a literal, and moves into it what is already there; or says why not."""
         digits = digits.lstrip(b"0") or b"0"
         size = int(digits) if len(digits) <= MAX_SIZE_DIGITS else None
-        message = not self._has_message and self._message_follows()
+        message = self._message_follows()
         if message:
-            self._has_message = True
-            fits = size is not None and size <= self.limits.message
+            left = self.limits.messages - self._message_octets
+            fits = size is not None and size <= min(self.limits.message, left)
         else:
             left = self.limits.literals - self._literal_octets
             fits = size is not None and size <= min(self.limits.literal, left)
         if size is None or not fits:
-            text = "the message is too big" if message else "the literal is too long"
+            text = "the literal is too long"
+            if message:
+                alone = size is None or size > self.limits.message
+                text = "the message is too big" if alone else "the messages are too big together"
             if not synchronising:  # its octets are on their way, and would be read as commands
                 return self._die(text, too_big=message)
             refused = Refused(self._tag(), text, too_big=message)
             self._begin()
             return refused
-        if not message:
+        if message:
+            self._message_octets += size
+        else:
             self._literal_octets += size
         self._literal = BytesIO()  # gives its own buffer at the end: a message is never held twice
         self._literal.write(self._buffer[:size])
@@ -163,7 +168,7 @@ class Framer:
         return None
 
     def _message_follows(self) -> bool:
-        """Whether the literal is the message of an APPEND, where there may be one."""
+        """Whether the literal is a message of an APPEND, where there may be one: every literal but its mailbox name."""
         if not self.limits.message:
             return False
         first = self._lines[0]

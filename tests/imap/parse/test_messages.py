@@ -2,10 +2,12 @@
 
 import pytest
 
+from opostd.imap.limits import MAX_APPEND_MESSAGES
 from opostd.imap.parse.append import parse_append
 from opostd.imap.parse.copy import parse_copy, parse_uid_expunge
 from opostd.imap.parse.store import parse_store
-from opostd.imap.values.commands import Append, Copy, Store, UidExpunge
+from opostd.imap.values.append import Append, NewMessage
+from opostd.imap.values.commands import Copy, Store, UidExpunge
 from opostd.imap.values.sets import STAR, SequenceSet
 from opostd.model.errors import BadMessage, BadSyntax
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
@@ -15,19 +17,30 @@ from tests.imap.octets import cursor
 ONE = SequenceSet(((1, 1),))
 SET = SequenceSet(((1, 2), (STAR, STAR)))
 
+MONDAY = 837596665
 APPENDS = [
-    (b" INBOX {1+}\r\nm", Append("INBOX", Flags(), None, b"m")),
-    (b" INBOX () {1+}\r\nm ", Append("INBOX", Flags(), None, b"m")),
-    (b" x (\\Seen $F) {1+}\r\nm", Append("x", Flags(SEEN, ("$F",)), None, b"m")),
-    (b' x "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', Append("x", Flags(), 837596665, b"m")),
-    (b' x (a) "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', Append("x", Flags(0, ("a",)), 837596665, b"m")),
-    (b" {3+}\r\na b {4+}\r\n\0\r\n\xff", Append("a b", Flags(), None, b"\0\r\n\xff")),
+    (b" INBOX {1+}\r\nm", "INBOX", [NewMessage(Flags(), None, b"m")]),
+    (b" INBOX () {1+}\r\nm ", "INBOX", [NewMessage(Flags(), None, b"m")]),
+    (b" x (\\Seen $F) {1+}\r\nm", "x", [NewMessage(Flags(SEEN, ("$F",)), None, b"m")]),
+    (b' x "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', "x", [NewMessage(Flags(), MONDAY, b"m")]),
+    (b' x (a) "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', "x", [NewMessage(Flags(0, ("a",)), MONDAY, b"m")]),
+    (b" {3+}\r\na b {4+}\r\n\0\r\n\xff", "a b", [NewMessage(Flags(), None, b"\0\r\n\xff")]),
+    (b" x {1+}\r\nm {1+}\r\nn", "x", [NewMessage(Flags(), None, b"m"), NewMessage(Flags(), None, b"n")]),
+    (
+        b' x (\\Seen) {1+}\r\nm "17-Jul-1996 02:44:25 -0700" ~{2+}\r\n\0o (b) {1+}\r\np',
+        "x",
+        [
+            NewMessage(Flags(SEEN), None, b"m"),
+            NewMessage(Flags(), MONDAY, b"\0o"),
+            NewMessage(Flags(0, ("b",)), None, b"p"),
+        ],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("octets", "command"), APPENDS)
-def test_append(octets: bytes, command: Append) -> None:
-    assert parse_append(cursor(octets)) == command
+@pytest.mark.parametrize(("octets", "name", "messages"), APPENDS)
+def test_append(octets: bytes, name: str, messages: list[NewMessage]) -> None:
+    assert parse_append(cursor(octets)) == Append(name, tuple(messages))
 
 
 BAD_APPENDS = [
@@ -38,7 +51,9 @@ BAD_APPENDS = [
     (b" x (a){1+}\r\nm", 6),
     (b' x "yesterday" {1+}\r\nm', 3),
     (b' x "17-Jul-1996 02:44:25 -0700" (a) {1+}\r\nm', 32),
-    (b" x {1+}\r\nm {1+}\r\nm", 9),  # MULTIAPPEND is not announced
+    (b" x {1+}\r\nm{1+}\r\nm", 9),
+    (b" x {1+}\r\nm (a)", 13),
+    (b" x {1+}\r\nm x {1+}\r\nm", 10),
     (b" x UTF8 (~{1+}\r\nm)", 3),
 ]
 
@@ -51,8 +66,15 @@ def test_bad_append(octets: bytes, offset: int) -> None:
 
 
 def test_an_empty_message_is_refused() -> None:
-    with pytest.raises(BadMessage):
-        parse_append(cursor(b" x {0+}\r\n"))
+    for octets in (b" x {0+}\r\n", b" x {1+}\r\nm {0+}\r\n", b" x {0+}\r\n {1+}\r\nm"):
+        with pytest.raises(BadMessage):
+            parse_append(cursor(octets))
+
+
+def test_no_more_messages_than_a_transaction_takes() -> None:
+    assert len(parse_append(cursor(b" x" + b" {1+}\r\nm" * MAX_APPEND_MESSAGES)).messages) == MAX_APPEND_MESSAGES
+    with pytest.raises(BadSyntax, match="at most 500 messages"):
+        parse_append(cursor(b" x" + b" {1+}\r\nm" * (MAX_APPEND_MESSAGES + 1)))
 
 
 STORES = [

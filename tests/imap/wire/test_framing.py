@@ -10,7 +10,7 @@ from opostd.imap.limits import BEFORE_LOGIN, FrameLimits, frame_limits
 from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
 from tests.imap.octets import LIMITS, everything
 
-SMALL = FrameLimits(line=40, literal=8, literals=12, message=30)
+SMALL = FrameLimits(line=40, literal=8, literals=12, message=30, messages=50)
 
 WHOLE = [
     (b"a NOOP\r\n", [Frame(b"a NOOP")]),
@@ -65,6 +65,7 @@ def test_a_synchronising_literal_is_asked_for_once() -> None:
     assert framer.next() is None
 
 
+TOGETHER = "the messages are too big together"
 REFUSED = [
     (b"a X {9}\r\n", Refused(b"a", "the literal is too long")),
     (b"a X {9+}\r\n", Refused(b"a", "the literal is too long", fatal=True)),
@@ -77,7 +78,9 @@ REFUSED = [
     (b"a APPEND x (\\Seen) {31+}\r\n", Refused(b"a", "the message is too big", fatal=True, too_big=True)),
     (b"a APPEND {1+}\r\nx {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
     (b"a APPEND {9}\r\n", Refused(b"a", "the literal is too long")),  # a name is no message
-    (b"a APPEND x {30+}\r\n" + b"m" * 30 + b" {30}\r\n", Refused(b"a", "the literal is too long")),
+    (b"a APPEND x {9+}\r\n123456789 {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
+    (b"a APPEND x {30+}\r\n" + b"m" * 30 + b" {21}\r\n", Refused(b"a", TOGETHER, too_big=True)),
+    (b"a APPEND x {30+}\r\n" + b"m" * 30 + b" {21+}\r\n", Refused(b"a", TOGETHER, fatal=True, too_big=True)),
     (b"a " + b"x" * 39 + b"\r\n", Refused(b"*", "the line is too long", fatal=True)),
     (b"x" * 42, Refused(b"*", "the line is too long", fatal=True)),
 ]
@@ -104,7 +107,12 @@ def test_the_largest_that_fits() -> None:
     framer = Framer(SMALL)
     line = b"a " + b"x" * 38
     framer.feed(line + b"\r\n" + b"a APPEND x {30+}\r\n" + b"m" * 30 + b"\r\n")
-    assert everything(framer) == [Frame(line), Frame(b"a APPEND x {30+}\r\n", (b"m" * 30,))]
+    framer.feed(b"a APPEND x {30+}\r\n" + b"m" * 30 + b" {20+}\r\n" + b"n" * 20 + b"\r\n")
+    assert everything(framer) == [
+        Frame(line),
+        Frame(b"a APPEND x {30+}\r\n", (b"m" * 30,)),
+        Frame(b"a APPEND x {30+}\r\n {20+}\r\n", (b"m" * 30, b"n" * 20)),
+    ]
 
 
 def test_before_login_there_is_no_message() -> None:

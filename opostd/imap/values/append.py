@@ -1,0 +1,22 @@
+"""APPEND: messages for a box, one or several (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502)."""
+
+from dataclasses import dataclass
+
+from opostd.model.flags import Flags
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """internaldate: seconds since 1970 UTC, or None.  octets: the message as it came."""
+
+    flags: Flags
+    internaldate: int | None
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """messages: one or more; they go in in this order, all of them or none."""
+
+    name: str
+    messages: tuple[NewMessage, ...]
