@@ -7,7 +7,7 @@ Knows no Twisted and no socket: ``Transport`` is what it needs of one.  Commands
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from opostd.imap import extensions, faults
@@ -20,6 +20,7 @@ from opostd.imap.state.view import catch_up
 from opostd.imap.values.responses import Condition, Continue, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
+from opostd.imap.wire.deflate import STEP_OCTETS, BadDeflate, Deflater, Inflater
 from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
 from opostd.model.errors import BadSyntax, LimitReached, NoSuchBox, OpostError
 from opostd.model.ids import OwnerId
@@ -91,7 +92,9 @@ class Connection:
         self._gone = False
         self._stopping = False
         self._busy = False
-        self._start_tls = False
+        self._after_reply: Callable[[], Awaitable[None]] | None = None
+        self._deflater: Deflater | None = None
+        self._inflater: Inflater | None = None
         self._errors = 0
         self._out: list[bytes] = []
         self._out_octets = 0
@@ -101,10 +104,15 @@ class Connection:
 
     def feed(self, octets: bytes) -> None:
         """Octets from the client.  While a command runs, only so many are read ahead."""
-        self._framer.feed(octets)
+        if self._inflater is None:
+            self._framer.feed(octets)
+            ahead = self._framer.buffered
+        else:
+            self._inflater.feed(octets)
+            ahead = self._inflater.waiting
         if self._more is not None:
             self._wake()
-        elif self._framer.buffered > READ_AHEAD_OCTETS:
+        elif ahead > READ_AHEAD_OCTETS:
             self._transport.pause_reading()
 
     def lost(self) -> None:
@@ -120,6 +128,9 @@ class Connection:
         while not self._gone:
             if (thing := self._framer.next()) is not None:
                 return thing
+            if self._inflater is not None and self._inflater.ready:
+                await self._inflate(self._inflater)
+                continue
             await self._flush()
             self._touch()
             self._more = self._loop.create_future()
@@ -129,6 +140,15 @@ class Connection:
             finally:
                 self._more = None
         raise Gone
+
+    async def _inflate(self, inflater: Inflater) -> None:
+        """One step: a client that makes us inflate a lot does not keep others waiting."""
+        try:
+            self._framer.feed(inflater.next())
+        except BadDeflate as error:
+            self._bye(str(error))
+            raise Gone from error
+        await asyncio.sleep(0)
 
     def _touch(self) -> None:
         """A new wait begins.  Before login the one deadline stands, or a dripping client would never meet it."""
@@ -147,9 +167,21 @@ class Connection:
             self._out, self._out_octets = [], 0
             if self._gone:
                 raise Gone
-            self._transport.write(octets)
+            if self._deflater is None:
+                self._transport.write(octets)
+            else:
+                await self._write_deflated(octets, self._deflater)
             if len(octets) >= FLUSH_OCTETS:
                 await self._transport.drain()
+
+    async def _write_deflated(self, octets: bytes, deflater: Deflater) -> None:
+        for at in range(0, len(octets), STEP_OCTETS):
+            if at:  # others are served while a large message is deflated
+                await self._transport.drain()
+                await asyncio.sleep(0)
+                if self._gone:
+                    raise Gone
+            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS]))
 
     # The life of a connection
 
@@ -192,7 +224,8 @@ class Connection:
 
     def _bye(self, text: str) -> None:
         if not self._gone:
-            self._transport.write(b"".join(self._out) + format_response(Status(Condition.BYE, text)))
+            octets = b"".join(self._out) + format_response(Status(Condition.BYE, text))
+            self._transport.write(octets if self._deflater is None else self._deflater.burst(octets))
             self._out = []
             self.lost()
             self._transport.close()
@@ -258,8 +291,10 @@ class Connection:
         self._write(format_response(Status(done.condition, done.text, code), tag))
         if done.condition is Condition.BAD:
             self._count_error()
-        if self._start_tls:
-            await self._begin_tls()
+        if self._after_reply is not None:
+            change, self._after_reply = self._after_reply, None
+            await self._flush()
+            await change()
 
     async def _handle(self, row: Row, command: object) -> Done:
         done = row.completed
@@ -315,15 +350,25 @@ class Connection:
         await self._flush()
 
     def start_tls_after_reply(self) -> None:
-        self._start_tls = True
+        self._after_reply = self._begin_tls
 
     async def _begin_tls(self) -> None:
         """All that is buffered is dropped: it came before TLS and may be another's (RFC 9051 6.2.1)."""
-        self._start_tls = False
-        await self._flush()
         self._framer.clear()
         self._transport.start_tls()
         self.tls, self.tls_offered = True, False
+
+    @property
+    def compressed(self) -> bool:
+        return self._deflater is not None
+
+    def compress_after_reply(self) -> None:
+        self._after_reply = self._begin_compression
+
+    async def _begin_compression(self) -> None:
+        """What the client has sent behind the command should be deflated already (RFC 4978 3)."""
+        self._deflater, self._inflater = Deflater(), Inflater()
+        self._inflater.feed(self._framer.take_buffered())
 
     def logged_in(self, account: Account) -> None:
         self._users.enter(self, account)

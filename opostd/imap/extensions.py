@@ -86,6 +86,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         of_commands=True,
         deviation="One command takes 500 messages, and together twice the octets of the largest message allowed.",
     ),
+    Extension(
+        "COMPRESS=DEFLATE",
+        "RFC 4978",
+        of_commands=True,
+        deviation="TLS does not compress (RFC 7525 3.3), though section 1 wishes it would.",
+    ),
 )
 
 

@@ -54,6 +54,9 @@ class Wire(Protocol):
     plaintext_allowed: bool
     peer: str
 
+    @property
+    def compressed(self) -> bool: ...
+
     async def line(self) -> bytes:
         """The next line, raw: a SASL response or DONE."""
 
@@ -62,6 +65,9 @@ class Wire(Protocol):
 
     def start_tls_after_reply(self) -> None:
         """TLS begins when the tagged line is out, and all that was buffered is dropped."""
+
+    def compress_after_reply(self) -> None:
+        """Both sides compress when the tagged line is out."""
 
     def logged_in(self, account: Account) -> None:
         """Counts the connection for its user.  Raises LimitReached."""

@@ -11,11 +11,13 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     C1: a1 NOOP                  sends a line (C: is connection 1); what is in <<>> is sent as escapes
     S1: * 2 EXPUNGE              expects a line; ``~`` is any text, ``{name}`` keeps a value and later stands for it
     S1: ...                      any untagged lines
+    deflate1                     from here on connection 1 is compressed both ways
     closed1                      the server has closed the connection
 """
 
 import asyncio
 import re
+import zlib
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -52,10 +54,11 @@ class MemoryTransport:
         self.buffer = bytearray()
         self.closed = False
         self.tls = False
+        self.inflate: zlib._Decompress | None = None
         self._news = asyncio.Event()
 
     def write(self, octets: bytes) -> None:
-        self.buffer += octets
+        self.buffer += octets if self.inflate is None else self.inflate.decompress(octets)
         self._news.set()
 
     async def drain(self) -> None:
@@ -108,9 +111,18 @@ class Client:
         )
         self.task = asyncio.get_running_loop().create_task(self.connection.run())
         self._tags = 0
+        self.deflate: zlib._Compress | None = None
 
     def send(self, line: str) -> None:
-        self.connection.feed(line.encode("utf-8") + b"\r\n")
+        octets = line.encode("utf-8") + b"\r\n"
+        if self.deflate is not None:
+            octets = self.deflate.compress(octets) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.connection.feed(octets)
+
+    def start_deflate(self) -> None:
+        """Both ends compress from here on (RFC 4978)."""
+        self.deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self.transport.inflate = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
 
     async def ok(self, command: str) -> list[str]:
         """Sends a command, and gives all lines up to its tagged OK."""
@@ -245,7 +257,7 @@ class _Runner:
                 await provision.join(self.world.store, f"{group}@{DOMAIN}", owner, now=NOW)
             else:
                 await provision.leave(self.world.store, f"{group}@{DOMAIN}", owner, now=NOW)
-        elif match := re.fullmatch(r"(as|ok|closed)(\d*)", word):
+        elif match := re.fullmatch(r"(as|ok|closed|deflate)(\d*)", word):
             await self._verb(match[1], match[2] or "1", rest)
         elif match := re.fullmatch(r"([CS])(\d*):", word):
             client = await self.world.client(match[2] or "1", login=self.login)
@@ -263,6 +275,8 @@ class _Runner:
         client = await self.world.client(number, login=self.login)
         if verb == "ok":
             await client.ok(self._filled(rest))
+        elif verb == "deflate":
+            client.start_deflate()
         else:
             await client.transport.end()
 

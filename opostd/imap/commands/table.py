@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from opostd.imap.commands import any as any_
-from opostd.imap.commands import append, auth, copy, fetch, idle, mailboxes, search, select, store
+from opostd.imap.commands import append, auth, compress, copy, fetch, idle, mailboxes, search, select, store
 from opostd.imap.parse import any as parse_any
 from opostd.imap.parse import append as parse_append
 from opostd.imap.parse import auth as parse_auth
@@ -63,6 +63,7 @@ ROWS = (
     Row(b"LOGIN", parse_auth.parse_login, auth.login, State.NOT_AUTHENTICATED),
     Row(b"ENABLE", parse_auth.parse_enable, any_.enable, LOGGED_IN, "ENABLE"),
     Row(b"NAMESPACE", BARE, any_.namespace, LOGGED_IN, "NAMESPACE"),
+    Row(b"COMPRESS", parse_any.parse_compress, compress.compress, LOGGED_IN, "COMPRESS=DEFLATE"),
     Row(b"IDLE", BARE, idle.idle, LOGGED_IN, "IDLE"),
     Row(b"LIST", parse_mailboxes.parse_list, mailboxes.list_, LOGGED_IN, "LIST-EXTENDED"),
     Row(b"LSUB", parse_mailboxes.parse_lsub, mailboxes.lsub, LOGGED_IN),

@@ -77,6 +77,12 @@ class Framer:
         """Octets that came ahead of the command that is being read."""
         return len(self._buffer)
 
+    def take_buffered(self) -> bytes:
+        """What came behind the command that was given out last, which is in another form from here on."""
+        octets = bytes(self._buffer)
+        self.clear()
+        return octets
+
     def feed(self, octets: bytes) -> None:
         """Octets from the client, in pieces of any size."""
         if self._dead is not None:
