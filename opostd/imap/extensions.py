@@ -92,6 +92,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         of_commands=True,
         deviation="TLS does not compress (RFC 7525 3.3), though section 1 wishes it would.",
     ),
+    Extension(
+        "BINARY",
+        "RFC 3516",
+        deviation="A message with NUL is refused by APPEND (NO [UNKNOWN-CTE]), for BODY[] could not show it.  BINARY of"
+        " the whole message or of a multipart is its octets as they are; BINARY.SIZE of a part that is not there is 0.",
+    ),
 )
 
 

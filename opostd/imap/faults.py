@@ -1,4 +1,4 @@
-"""From error type to reply: the one table (style.md 5).  Response codes: RFC 9051 7.1, RFC 5530, RFC 7889.
+"""From error type to reply: the one table (style.md 5).  Response codes: RFC 9051 7.1, RFC 5530, RFC 7889, RFC 3516.
 
 What is not in it is our bug: the peer gets NO [SERVERBUG] and a number, the log the traceback under that number.
 What must stay true: a peer learns nothing of what is not its own, and nothing of our inside.
@@ -24,6 +24,10 @@ class BadUse(errors.Refused):
 
 class PrivacyRequired(errors.Refused):
     """A password before TLS (RFC 9051 6.2.3, RFC 5530 3)."""
+
+
+class UnknownEncoding(errors.Refused):
+    """BINARY of a part whose Content-Transfer-Encoding nobody here can decode (RFC 3516 4.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,13 @@ FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (errors.BoxExists, _Reply(b"ALREADYEXISTS", "there is a mailbox of this name already")),
     (errors.BadBoxName, _Reply(b"CANNOT")),
     (errors.NotAllowed, _Reply(b"CANNOT")),
+    (errors.HasNul, _Reply(b"UNKNOWN-CTE")),  # RFC 3516 4.4: there is no box for binary content
     (errors.BadMessage, _Reply(b"CANNOT")),
     (errors.TooBig, _Reply(b"TOOBIG")),
     (errors.LimitReached, _Reply(b"LIMIT")),
     (errors.LoginFailed, _Reply(b"AUTHENTICATIONFAILED", "wrong name or password")),
     (PrivacyRequired, _Reply(b"PRIVACYREQUIRED")),
+    (UnknownEncoding, _Reply(b"UNKNOWN-CTE")),
     (BadUse, _Reply(b"USEATTR")),
     (errors.Refused, _Reply(None)),
     (errors.Unavailable, _Reply(b"UNAVAILABLE", "not now; try again in a moment")),

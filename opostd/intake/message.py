@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from opostd.config import LimitSettings
-from opostd.model.errors import BadHeader, BadMessage, MailLoop, TooBig
+from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, TooBig
 
 CRLF = b"\r\n"
 # "From : x" is obsolete and read as From by many programs (RFC 5322 4.5), so it is the field From here too.
@@ -74,7 +74,7 @@ def check_kept(raw: bytes, limits: LimitSettings) -> None:
     if len(raw) > limits.max_message_octets:
         raise TooBig(f"message over {limits.max_message_octets} octets")
     if b"\0" in raw:
-        raise BadMessage("NUL in the message")  # no IMAP literal may have it (RFC 9051 4.3)
+        raise HasNul("NUL in the message")  # no IMAP literal may have it (RFC 9051 4.3)
     if _header_end(raw, limits.max_header_octets) > limits.max_header_octets:
         raise TooBig(f"header over {limits.max_header_octets} octets")
 

@@ -10,7 +10,7 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-from opostd.mime.headers import base64_octets
+from opostd.mime.headers import base64_octets, fields, token
 from opostd.mime.scan import Kind, Tree
 
 
@@ -100,6 +100,14 @@ def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes]:
     return re.compile(
         rb"^(?:" + choice + rb")[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", re.MULTILINE | re.IGNORECASE
     )
+
+
+def encoding_of(header: bytes) -> bytes:
+    """The word of the first Content-Transfer-Encoding of a part's header, or b"" (RFC 2045 6.1)."""
+    for name, value in fields(header):
+        if len(name) == 25 and name.lower() == b"content-transfer-encoding":
+            return token(value)
+    return b""
 
 
 def decoded(body: bytes, encoding: bytes) -> bytes | None:

@@ -58,6 +58,10 @@ class BadMessage(Refused):
     """A message that cannot be kept as it is: NUL, bare CR or LF, an impossible header."""
 
 
+class HasNul(BadMessage):
+    """A message with NUL in it, which no IMAP client could be shown."""
+
+
 class BadHeader(BadMessage):
     """A header of too many lines."""
 

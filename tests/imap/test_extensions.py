@@ -22,7 +22,7 @@ ALWAYS = [
     *("ESEARCH", "SEARCHRES", "WITHIN"),
     *("CONDSTORE", "QRESYNC"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
-    *("MULTIAPPEND", "COMPRESS=DEFLATE"),
+    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
 
@@ -75,6 +75,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "CHILDREN",
         "SPECIAL-USE",
         "APPENDLIMIT=1",
+        "BINARY",
     )
 
 

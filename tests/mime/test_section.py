@@ -3,7 +3,7 @@
 import pytest
 
 from opostd.mime.scan import scan
-from opostd.mime.section import SectionName, decoded, header_fields, span
+from opostd.mime.section import SectionName, decoded, encoding_of, header_fields, span
 
 # RFC 9051 6.4.5.1 has this shape as its example
 RAW = b"""Subject: whole
@@ -175,3 +175,17 @@ def test_header_fields_end_with_an_empty_line(block: bytes, expected: bytes) -> 
 )
 def test_decoded(body: bytes, encoding: bytes, expected: bytes | None) -> None:
     assert decoded(body, encoding) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"", b""),
+        (b"Content-Type: text/plain\r\n\r\n", b""),
+        (b"A: b\r\nContent-transfer-ENCODING : base64 (so)\r\n\r\n", b"base64"),
+        (b"Content-Transfer-Encoding:\r\n quoted-printable\r\n\r\n", b"quoted-printable"),
+        (b"Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n\r\n", b"7bit"),
+    ],
+)
+def test_encoding_of(header: bytes, expected: bytes) -> None:
+    assert encoding_of(header) == expected

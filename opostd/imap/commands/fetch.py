@@ -8,14 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
-from opostd.imap.format.fetch import flags_octets, internaldate_octets, literal, section_label
+from opostd.imap.content import from_header, octets_of
+from opostd.imap.format.fetch import flags_octets, internaldate_octets, section_label, section_octets
 from opostd.imap.posts import Posts
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.responses import Condition, Done
-from opostd.mime.scan import unpack
-from opostd.mime.section import SectionName, header_fields, span
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.records import PostFacts
 from opostd.store import flags
@@ -31,7 +30,6 @@ RFC822_SECTIONS = {
     Item.RFC822_TEXT: Section((), Text.TEXT),
 }
 FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE)
-SPANS = {Text.WHOLE: SectionName.WHOLE, Text.TEXT: SectionName.TEXT, Text.MIME: SectionName.MIME}
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
@@ -146,7 +144,7 @@ class _Plan:
         self.lost: list[int] = []
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
         self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
-        self.reads_octets = any(section is not None and not _from_header(section) for section in sections)
+        self.reads_octets = any(section is not None and not from_header(section) for section in sections)
 
     async def put_together(
         self, snapshot: Snapshot, chunk: Sequence[int], numbers: list[int], newly_seen: frozenset[int]
@@ -205,57 +203,13 @@ class _Plan:
         if item is Item.BODYSTRUCTURE:
             return b"BODYSTRUCTURE %b", [each.bodystructure for each in facts]
         if isinstance(item, Item):
-            return item.value + b" %b", await self._sections(RFC822_SECTIONS[item], snapshot, chunk, facts)
+            return item.value + b" %b", await self._sections(RFC822_SECTIONS[item], facts)
         label = section_label(item).replace(b"%", b"%%")  # a field name may hold "%"
-        return label + b" %b", await self._sections(item, snapshot, chunk, facts)
+        return label + b" %b", await self._sections(item, facts)
 
-    async def _sections(
-        self, section: Section, snapshot: Snapshot, chunk: Sequence[int], facts: list[PostFacts]
-    ) -> list[bytes]:
+    async def _sections(self, section: Section, facts: list[PostFacts]) -> list[bytes]:
         names = frozenset(field.lower() for field in section.fields)
-        shown: list[bytes] = []
-        for index, each in zip(chunk, facts, strict=True):
-            octets = await self._octets(section, names, each, snapshot.sizes[index])
-            shown.append(b"NIL" if octets is None else literal(octets))
-        return shown
-
-    async def _octets(self, section: Section, names: frozenset[bytes], facts: PostFacts, size: int) -> bytes | None:
-        if _from_header(section):
-            whole = _filtered(section, names, facts.header)
-            return _partial(whole, section)
-        if not section.path and section.text is Text.WHOLE:
-            where: tuple[int, int] | None = (0, size)
-        else:
-            name = SPANS.get(section.text, SectionName.HEADER)
-            where = span(size, unpack(facts.parts), section.path, name)
-        if where is None:
-            return None
-        start, end = where
-        if section.fields:
-            return _partial(_filtered(section, names, await self._posts.raw(facts.id, start, end, size)), section)
-        if section.partial is not None:
-            offset, length = section.partial
-            start = min(end, start + offset)
-            end = min(end, start + length)
-        return b"" if start == end else await self._posts.raw(facts.id, start, end, size)
-
-
-def _from_header(section: Section) -> bool:
-    """Whether the stored header block is enough: no octets of the message need be read."""
-    return not section.path and section.text in (Text.HEADER, Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
-
-
-def _filtered(section: Section, names: frozenset[bytes], header: bytes) -> bytes:
-    if section.text is Text.HEADER:
-        return header
-    return header_fields(header, names, section.text is Text.HEADER_FIELDS_NOT)
-
-
-def _partial(octets: bytes, section: Section) -> bytes:
-    if section.partial is None:
-        return octets
-    offset, length = section.partial
-    return octets[offset : offset + length]
+        return [section_octets(section, await octets_of(self._posts, section, each, names)) for each in facts]
 
 
 def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:

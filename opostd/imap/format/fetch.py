@@ -8,7 +8,7 @@ import datetime
 from functools import lru_cache
 
 from opostd.imap.format.strings import astring, literal
-from opostd.imap.values.fetch import Section
+from opostd.imap.values.fetch import Form, Section
 from opostd.imap.values.responses import BoxFlags, FlagsChanged
 from opostd.imap.wire.grammar import MONTHS
 from opostd.model.flags import ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAG_NAMES, FLAGGED, SEEN
@@ -21,6 +21,7 @@ __all__ = [
     "internaldate_octets",
     "literal",
     "section_label",
+    "section_octets",
 ]
 
 ORDER = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)  # RFC 3501's, in its examples
@@ -75,7 +76,16 @@ def section_label(section: Section) -> bytes:
     if section.fields:
         label += b" (" + b" ".join([astring(field) for field in section.fields]) + b")"
     partial = b"" if section.partial is None else b"<%d>" % section.partial[0]
-    return b"BODY[" + label + b"]" + partial
+    return section.form.value + b"[" + label + b"]" + partial
+
+
+def section_octets(section: Section, octets: bytes | None) -> bytes:
+    """The value beside a section's label: NIL where there is none, and what has NUL as a literal8 (RFC 3516 4.3)."""
+    if section.form is Form.BINARY_SIZE:
+        return b"%d" % (0 if octets is None else len(octets))
+    if octets is None:
+        return b"NIL"
+    return b"~" + literal(octets) if section.form is Form.BINARY and b"\0" in octets else literal(octets)
 
 
 def format_flags_changed(change: FlagsChanged) -> bytes:

@@ -1,10 +1,11 @@
-"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5; modifiers: RFC 4466 2.4, RFC 7162 3.1.4.1, 3.2.6)."""
+"""FETCH and UID FETCH (RFC 9051 6.4.5; modifiers: RFC 4466 2.4, RFC 7162 3.1.4.1, 3.2.6; BINARY: RFC 3516)."""
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from opostd.imap.limits import MAX_FETCH_ITEMS, MAX_SECTION_DEPTH
-from opostd.imap.values.fetch import Fetch, Item, Section, Text
+from opostd.imap.values.fetch import Fetch, Form, Item, Section, Text
 from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame
@@ -25,6 +26,13 @@ TEXTS: dict[bytes, Text] = {text.value: text for text in Text if text is not Tex
 
 # What stands behind the items: no item ends like that, for its parentheses are within brackets or around all items.
 _MODIFIERS = re.compile(rb" \([A-Za-z0-9 :,*.-]+\) *\Z")
+BINARIES = {
+    b"BINARY": (Form.BINARY, False),
+    b"BINARY.PEEK": (Form.BINARY, True),
+    b"BINARY.SIZE": (Form.BINARY_SIZE, True),
+}
+"""Name -> form, and whether it is a peek (RFC 3516 4.2)."""
+
 _WORD = re.compile(rb"([A-Za-z0-9.]+)(\[)?")
 _TEXT = re.compile(rb"[A-Za-z.]+")
 # A header list as clients write it, of atoms alone; others are read by the cursor.
@@ -114,7 +122,7 @@ def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:
     first: dict[Item | Section, Item | Section] = {}
     for item in items:
         if isinstance(item, Section):
-            key = item if item.peek else Section(item.path, item.text, item.fields, item.partial, peek=True)
+            key = item if item.peek else replace(item, peek=True)
             if key not in first or not item.peek:
                 first[key] = item
         else:
@@ -131,6 +139,8 @@ def _item(args: Cursor) -> Item | Section:
             return _section(args, peek=False)
         if name == b"BODY.PEEK":
             return _section(args, peek=True)
+        if name in BINARIES:
+            return _binary(args, *BINARIES[name])
     else:
         item = ITEMS.get(name)
         if item is not None:
@@ -156,12 +166,31 @@ def _section(args: Cursor, *, peek: bool) -> Section:
     if text is Text.HEADER_FIELDS or text is Text.HEADER_FIELDS_NOT:
         fields = _fields(args)
     args.expect(b"]")
-    partial: tuple[int, int] | None = None
-    if args.take(b"<"):
-        offset = args.number()
-        partial = offset, args.expect(b".").nz_number()
-        args.expect(b">")
-    return Section(tuple(path), text, fields, partial, peek)
+    return Section(tuple(path), text, fields, _partial(args), peek)
+
+
+def _partial(args: Cursor) -> tuple[int, int] | None:
+    if not args.take(b"<"):
+        return None
+    offset = args.number()
+    partial = offset, args.expect(b".").nz_number()
+    args.expect(b">")
+    return partial
+
+
+def _binary(args: Cursor, form: Form, peek: bool) -> Section:
+    """``[section-part] "]" [partial]``, behind the bracket; the size of a part has no partial (RFC 3516 7)."""
+    at = args.at
+    path: list[int] = []
+    while args.peek() != b"]":
+        if path:
+            args.expect(b".")
+        path.append(args.nz_number())
+        if len(path) > MAX_SECTION_DEPTH:
+            args.fail(f"at most {MAX_SECTION_DEPTH} part numbers", at)
+    args.expect(b"]")
+    partial = None if form is Form.BINARY_SIZE else _partial(args)
+    return Section(tuple(path), Text.WHOLE, (), partial, peek, form)
 
 
 def _text(args: Cursor, in_part: bool) -> Text:

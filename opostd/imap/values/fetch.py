@@ -1,4 +1,4 @@
-"""FETCH: what is asked of each message (RFC 9051 6.4.5, RFC 3501 6.4.5)."""
+"""FETCH: what is asked of each message (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -34,12 +34,20 @@ class Text(Enum):
     MIME = b"MIME"
 
 
+class Form(Enum):
+    """In which form a section is asked for: as it is, decoded, or only how long it is decoded (RFC 3516)."""
+
+    BODY = b"BODY"
+    BINARY = b"BINARY"
+    BINARY_SIZE = b"BINARY.SIZE"
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``BODY[path.text (fields)]<offset.length>``.
+    """``BODY[path.text (fields)]<offset.length>``, ``BINARY[path]<offset.length>``, ``BINARY.SIZE[path]``.
 
     path: part numbers from 1.  fields: as the client wrote them, for the HEADER.FIELDS forms.  partial: offset and
-    length in octets, or None.  peek: BODY.PEEK, which does not set ``\\Seen``.
+    length in octets, or None.  peek: BODY.PEEK, BINARY.PEEK and BINARY.SIZE, which do not set ``\\Seen``.
     """
 
     path: tuple[int, ...]
@@ -47,6 +55,7 @@ class Section:
     fields: tuple[bytes, ...] = ()
     partial: tuple[int, int] | None = None
     peek: bool = False
+    form: Form = Form.BODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opostd.imap.format.fetch import flags_list, flags_octets, internaldate_octets, literal
+from opostd.imap.format.fetch import (
+    flags_list,
+    flags_octets,
+    internaldate_octets,
+    literal,
+    section_label,
+    section_octets,
+)
 from opostd.imap.format.strings import astring, mailbox, string
+from opostd.imap.values.fetch import Form, Section, Text
 from opostd.model.flags import ALL_FLAGS, ANSWERED, DRAFT, FLAGGED, SEEN, Flags, merge_keywords
 from tests.imap.octets import cursor
 
@@ -80,3 +88,22 @@ def test_strings(octets: bytes, as_string: bytes, as_astring: bytes) -> None:
 def test_mailbox_round_trip(name: str) -> None:
     read = cursor(mailbox(name)).mailbox()
     assert read == name or (name[:5].upper() == "INBOX" and read == "INBOX" + name[5:])
+
+
+PART = Section((1,), Text.WHOLE, form=Form.BINARY)
+SECTIONS = [
+    (Section((1,), Text.WHOLE, (), (5, 9)), b"BODY[1]<5>", b"a\0", b"{2}\r\na\0"),
+    (Section((1, 2), Text.WHOLE, (), (5, 9), False, Form.BINARY), b"BINARY[1.2]<5>", b"a", b"{1}\r\na"),
+    (Section((), Text.WHOLE, peek=True, form=Form.BINARY), b"BINARY[]", b"", b"{0}\r\n"),
+    (PART, b"BINARY[1]", b"a\0b", b"~{3}\r\na\0b"),
+    (PART, b"BINARY[1]", None, b"NIL"),
+    (Section((1,), Text.WHOLE, peek=True, form=Form.BINARY_SIZE), b"BINARY.SIZE[1]", b"a\0b", b"3"),
+    (Section((1,), Text.WHOLE, peek=True, form=Form.BINARY_SIZE), b"BINARY.SIZE[1]", None, b"0"),
+]
+
+
+@pytest.mark.parametrize(("section", "label", "octets", "value"), SECTIONS)
+def test_sections(section: Section, label: bytes, octets: bytes | None, value: bytes) -> None:
+    """RFC 3516 4.3: a literal8 where there is NUL in it, and only there."""
+    assert section_label(section) == label
+    assert section_octets(section, octets) == value

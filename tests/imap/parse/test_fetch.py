@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from opostd.imap.format.fetch import section_label
 from opostd.imap.parse.fetch import parse_fetch
-from opostd.imap.values.fetch import Fetch, Item, Section, Text
+from opostd.imap.values.fetch import Fetch, Form, Item, Section, Text
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SequenceSet
 from opostd.model.errors import BadSyntax
 from opostd.model.ids import ModSeq
@@ -67,6 +67,18 @@ ITEMS = [
         b"(BODY.PEEK[1] BODY.PEEK[1]<0.1>)",
         (Section((1,), Text.WHOLE, peek=True), Section((1,), Text.WHOLE, (), (0, 1), peek=True)),
     ),
+    (b"BINARY[]", (Section((), Text.WHOLE, form=Form.BINARY),)),
+    (b"binary[1]", (Section((1,), Text.WHOLE, form=Form.BINARY),)),
+    (b"BINARY.PEEK[1.2]<3.4>", (Section((1, 2), Text.WHOLE, (), (3, 4), True, Form.BINARY),)),
+    (b"BINARY.SIZE[2]", (Section((2,), Text.WHOLE, (), None, True, Form.BINARY_SIZE),)),
+    (
+        b"(BODY[1] BINARY.PEEK[1] BINARY[1] BINARY.SIZE[1])",
+        (
+            Section((1,), Text.WHOLE),
+            Section((1,), Text.WHOLE, form=Form.BINARY),
+            Section((1,), Text.WHOLE, peek=True, form=Form.BINARY_SIZE),
+        ),
+    ),
     (b"(" + b" ".join([b"BODY[]"] * 2000) + b")", (Section((), Text.WHOLE),)),
 ]
 
@@ -114,6 +126,15 @@ BAD = [
     (b" 1 (FLAGS  UID)", 10),
     (b" 1 (FAST)", 4),
     (b" 1 FLAGS UID", 8),
+    (b" 1 BINARY", 3),
+    (b" 1 BINARY[HEADER]", 10),
+    (b" 1 BINARY[1.]", 12),
+    (b" 1 BINARY[1.TEXT]", 12),
+    (b" 1 BINARY[0]", 10),
+    (b" 1 BINARY[1]<5>", 14),
+    (b" 1 BINARY.SIZE[1]<0.1>", 17),
+    (b" 1 BINARY.SIZE", 3),
+    (b" 1 BINARY.PEEK[1" + b".1" * 100 + b"]", 15),
     (b" 1 FLAGS)", 8),
     (b" 1 FROBNICATE", 3),
     (b" 1 BODY[", 8),
@@ -134,7 +155,6 @@ BAD = [
     (b" 1 BODY[]<0>", 11),
     (b" 1 BODY[]<0.1", 13),
     (b" 1 BODY[]<4294967296.1>", 10),
-    (b" 1 BINARY[1]", 3),
     (b" 1 RFC822.TEXT[1]", 3),
     (b" 1 BODY[" + b"1." * 101 + b"1]", 8),
     (b" 1 (" + b" ".join(b"BODY[%d]" % number for number in range(1, 1002)) + b")", 3),
@@ -165,11 +185,17 @@ def sections(draw: st.DrawFn) -> Section:
         (b"x",) if fields else ()
     )
     partial = draw(st.none() | st.tuples(st.integers(0, MAX_NUMBER), NUMBER))
-    return Section(path, text, fields, partial, draw(st.booleans()))
+    peek = draw(st.booleans())
+    form = draw(st.sampled_from(Form))
+    if form is Form.BODY:
+        return Section(path, text, fields, partial, peek)
+    if form is Form.BINARY_SIZE:
+        return Section(path, Text.WHOLE, (), None, True, form)
+    return Section(path, Text.WHOLE, (), partial, peek, form)
 
 
 def _asked(item: Item | Section) -> object:
-    return (item.path, item.text, item.fields, item.partial) if isinstance(item, Section) else item
+    return (item.form, item.path, item.text, item.fields, item.partial) if isinstance(item, Section) else item
 
 
 @given(SETS, st.lists(st.sampled_from(Item) | sections(), min_size=1, max_size=5, unique_by=_asked), st.booleans())

@@ -7,7 +7,7 @@ from opostd.imap.format.sets import format_sequence_set
 from opostd.imap.format.strings import string
 from opostd.imap.values import search
 from opostd.imap.values.commands import List
-from opostd.imap.values.fetch import Fetch, Item, Section
+from opostd.imap.values.fetch import Fetch, Form, Item, Section
 from opostd.imap.values.sets import Numbers, SequenceSet
 from opostd.imap.wire import mutf7
 from opostd.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
@@ -28,8 +28,10 @@ def write_string(octets: bytes) -> bytes:
 def write_section(section: Section) -> bytes:
     label = section_label(section)
     if section.partial is not None:
-        label = label[:-1] + b".%d>" % section.partial[1]
-    return label.replace(b"BODY[", b"BODY.PEEK[", 1) if section.peek else label
+        label = label.removesuffix(b">") + b".%d>" % section.partial[1]
+    if section.form is Form.BINARY_SIZE or not section.peek:
+        return label
+    return label.replace(b"[", b".PEEK[", 1)
 
 
 def write_fetch(command: Fetch) -> bytes:
