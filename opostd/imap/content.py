@@ -1,7 +1,7 @@
-"""The octets of a message that a client asks for: BODY[...] as they are, BINARY[...] decoded.
+"""What of a message a client asks for: BODY[...] as it is, BINARY[...] decoded, its preview.
 
-RFC 9051 6.4.5, RFC 3516.  A section is a slice by offsets that were computed at acceptance: nothing is parsed here
-but the header of a part that is to be decoded.
+RFC 9051 6.4.5, RFC 3516, RFC 8970.  A section is a slice by offsets that were computed at acceptance: nothing is
+parsed here but the header of a part that is to be decoded.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from opostd.imap.posts import Posts
 from opostd.imap.values.fetch import Form, Section, Text
 from opostd.mime.scan import Kind, unpack
 from opostd.mime.section import SectionName, decoded, encoding_of, find, header_fields, span
+from opostd.mime.text import preview
 from opostd.model.records import PostFacts
 
 OFF_LOOP_OCTETS = 64 * 1024  # larger parts are decoded in a thread: others are served meanwhile
+PREVIEW_OCTETS = 1024 * 1024  # of a message that are read for its preview: text further down is no beginning
 
 SPANS = {Text.WHOLE: SectionName.WHOLE, Text.TEXT: SectionName.TEXT, Text.MIME: SectionName.MIME}
 
@@ -47,6 +49,14 @@ async def octets_of(posts: Posts, section: Section, facts: PostFacts, names: fro
         start = min(end, start + offset)
         end = min(end, start + length)
     return b"" if start == end else await posts.raw(facts.id, start, end, size)
+
+
+async def preview_of(posts: Posts, facts: PostFacts) -> str:
+    """The beginning of the message's text.  It is there already, but for posts accepted before there were previews."""
+    if facts.preview is not None:
+        return facts.preview
+    octets = await posts.raw(facts.id, 0, min(facts.size, PREVIEW_OCTETS), facts.size)
+    return await asyncio.to_thread(preview, octets, unpack(facts.parts))
 
 
 async def _decoded(posts: Posts, section: Section, facts: PostFacts) -> bytes | None:

@@ -115,4 +115,5 @@ class Posts:
 
 
 def _octets(facts: PostFacts) -> int:
-    return FACTS_OVERHEAD + len(facts.envelope) + len(facts.body) + len(facts.bodystructure) + len(facts.header)
+    texts = len(facts.envelope) + len(facts.body) + len(facts.bodystructure) + len(facts.header)
+    return FACTS_OVERHEAD + texts + len(facts.preview or "")

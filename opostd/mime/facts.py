@@ -13,7 +13,7 @@ from opostd.mime.dates import sent
 from opostd.mime.envelope import Header
 from opostd.mime.headers import decode_words, fields, unfold
 from opostd.mime.scan import MAX_HEADER_OCTETS, Tree, pack, scan
-from opostd.mime.text import search_text
+from opostd.mime.text import preview, search_text
 from opostd.model.ids import PostId
 from opostd.model.records import NewPost, PostFacts
 
@@ -56,6 +56,7 @@ def _facts(raw: bytes, tree: Tree, id: PostId, now: int) -> PostFacts:
         subject=decode_words(read.texts.get(b"subject", b"")),
         message_id=clean_line(message_id.decode("latin-1"))[:MAX_MESSAGE_ID],
         thread=thread(looked, read.texts.get(b"in-reply-to", b""), message_id, id),
+        preview=preview(raw, tree),
     )
 
 

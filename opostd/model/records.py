@@ -115,7 +115,8 @@ class PostFacts:
     envelope, body, bodystructure: octets as ENVELOPE, BODY, BODYSTRUCTURE show them, parentheses included.
     header: the header block of the message with the empty line that ends it.  parts: a packed part tree
     (``mime.scan.unpack``).  sent: the Date field, in seconds, or the time of acceptance; sent_day: days since 1970 of
-    the Date field as written, its zone ignored (SENTON, RFC 9051 6.4.4).  subject, sender: decoded text.
+    the Date field as written, its zone ignored (SENTON, RFC 9051 6.4.4).  subject, sender: decoded text.  preview: the
+    beginning of its text (RFC 8970), or None for posts that were accepted before there were previews.
     """
 
     id: PostId
@@ -131,6 +132,7 @@ class PostFacts:
     subject: str
     message_id: str
     thread: PostId
+    preview: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

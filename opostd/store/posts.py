@@ -61,6 +61,8 @@ def _facts_row(facts: PostFacts) -> dict[str, Any]:
     row = {name: getattr(facts, name) for name in _FIELDS}
     for name in ("sender", "subject", "message_id"):
         row[name] = storable(row[name])
+    if facts.preview is not None:
+        row["preview"] = storable(facts.preview)
     return row
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0001"
+REVISION = "0002"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -172,6 +172,7 @@ post = sa.Table(
         for name in ("envelope", "body", "bodystructure", "header", "parts")
     ),
     *(_text(name) for name in ("sender", "subject", "message_id")),
+    sa.Column("preview", sa.Text),  # NULL: accepted before there were previews
 )
 
 post_body = sa.Table(

@@ -22,7 +22,7 @@ ALWAYS = [
     *("ESEARCH", "SEARCHRES", "WITHIN"),
     *("CONDSTORE", "QRESYNC"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
-    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY"),
+    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
 
@@ -76,6 +76,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "SPECIAL-USE",
         "APPENDLIMIT=1",
         "BINARY",
+        "PREVIEW",
     )
 
 

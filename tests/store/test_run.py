@@ -25,6 +25,7 @@ from opostd.model.new_ids import new_post_id
 from opostd.model.records import BoxHint, Target
 from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts, provision, queue, schema, sync
 from opostd.store.run import Group, Store, Tx, reads, writes
+from opostd.store.schema import REVISION
 from tests.store.world import DOMAIN, NOW, World, a_delivery, accept, new_post, run, until
 from tests.support import postgres
 
@@ -202,7 +203,7 @@ def test_check_schema(sqlite_settings: StoreSettings, tmp_path: Path) -> None:
 def test_check_schema_finds_another_version(store: Store) -> None:
     store.check_schema()
     store.run_sync(set_version, "0000")
-    with pytest.raises(SchemaMismatch, match="found 0000, this version needs 0001") as raised:
+    with pytest.raises(SchemaMismatch, match=f"found 0000, this version needs {REVISION}") as raised:
         store.check_schema()
     assert raised.value.group == "owner"
 

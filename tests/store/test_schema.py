@@ -52,6 +52,9 @@ def test_storage_of_bodies(postgres_settings: StoreSettings) -> None:
     engine.dispose()
 
 
+STEPS = ("0001 the tables", "0002 previews")
+
+
 def test_revision_is_the_newest_step() -> None:
     assert migrate._head() == schema.REVISION
 
@@ -72,7 +75,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
 def test_up_and_status(empty: StoreSettings) -> None:
     assert [(each.group, each.found) for each in migrate.status(empty)] == [(group.value, None) for group in Group]
     steps = migrate.up(empty)
-    assert steps == [f"{group.value}: 0001 the tables" for group in Group]
+    assert steps == [f"{group.value}: {step}" for group in Group for step in STEPS]
     assert migrate.up(empty) == []
     assert all(each.found == each.wanted == schema.REVISION for each in migrate.status(empty))
     store = Store(empty)
@@ -97,7 +100,7 @@ def test_threads_at_once(empty: StoreSettings) -> None:
         thread.join()
     assert errors == []
     assert sorted(step for steps in done for step in steps) == sorted(
-        f"{group.value}: 0001 the tables" for group in Group
+        f"{group.value}: {step}" for group in Group for step in STEPS
     )
 
 
@@ -112,7 +115,7 @@ def test_two_processes_at_once(empty: StoreSettings) -> None:
     ]
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert sum(int(output) for output in outputs) == len(Group)
+    assert sum(int(output) for output in outputs) == len(Group) * len(STEPS)
 
 
 def test_a_newer_schema_is_not_touched(store_settings: StoreSettings) -> None:

@@ -8,8 +8,8 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
-from opostd.imap.content import from_header, octets_of
-from opostd.imap.format.fetch import flags_octets, internaldate_octets, section_label, section_octets
+from opostd.imap.content import from_header, octets_of, preview_of
+from opostd.imap.format.fetch import flags_octets, internaldate_octets, preview_octets, section_label, section_octets
 from opostd.imap.posts import Posts
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
@@ -29,7 +29,7 @@ RFC822_SECTIONS = {
     Item.RFC822_HEADER: Section((), Text.HEADER, peek=True),  # RFC 3501 6.4.5: does not set \Seen
     Item.RFC822_TEXT: Section((), Text.TEXT),
 }
-FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE)
+FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.PREVIEW, Item.PREVIEW_LAZY)
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
@@ -202,10 +202,17 @@ class _Plan:
             return b"BODY %b", [each.body for each in facts]
         if item is Item.BODYSTRUCTURE:
             return b"BODYSTRUCTURE %b", [each.bodystructure for each in facts]
+        if item is Item.PREVIEW or item is Item.PREVIEW_LAZY:
+            return b"PREVIEW %b", await self._previews(facts, lazy=item is Item.PREVIEW_LAZY)
         if isinstance(item, Item):
             return item.value + b" %b", await self._sections(RFC822_SECTIONS[item], facts)
         label = section_label(item).replace(b"%", b"%%")  # a field name may hold "%"
         return label + b" %b", await self._sections(item, facts)
+
+    async def _previews(self, facts: list[PostFacts], *, lazy: bool) -> list[bytes]:
+        if lazy:
+            return [preview_octets(each.preview) for each in facts]
+        return [preview_octets(await preview_of(self._posts, each)) for each in facts]
 
     async def _sections(self, section: Section, facts: list[PostFacts]) -> list[bytes]:
         names = frozenset(field.lower() for field in section.fields)

@@ -7,7 +7,7 @@ cache.
 import datetime
 from functools import lru_cache
 
-from opostd.imap.format.strings import astring, literal
+from opostd.imap.format.strings import astring, literal, string
 from opostd.imap.values.fetch import Form, Section
 from opostd.imap.values.responses import BoxFlags, FlagsChanged
 from opostd.imap.wire.grammar import MONTHS
@@ -20,6 +20,7 @@ __all__ = [
     "format_flags_changed",
     "internaldate_octets",
     "literal",
+    "preview_octets",
     "section_label",
     "section_octets",
 ]
@@ -86,6 +87,11 @@ def section_octets(section: Section, octets: bytes | None) -> bytes:
     if octets is None:
         return b"NIL"
     return b"~" + literal(octets) if section.form is Form.BINARY and b"\0" in octets else literal(octets)
+
+
+def preview_octets(preview: str | None) -> bytes:
+    """A preview in UTF-8, or NIL where it is not there yet (RFC 8970 3.2, 3.3)."""
+    return b"NIL" if preview is None else string(preview.encode("utf-8", "replace"))
 
 
 def format_flags_changed(change: FlagsChanged) -> bytes:

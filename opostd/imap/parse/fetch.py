@@ -1,4 +1,7 @@
-"""FETCH and UID FETCH (RFC 9051 6.4.5; modifiers: RFC 4466 2.4, RFC 7162 3.1.4.1, 3.2.6; BINARY: RFC 3516)."""
+"""FETCH and UID FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5).
+
+BINARY: RFC 3516; PREVIEW: RFC 8970; modifiers: RFC 4466 2.4, RFC 7162 3.1.4.1, 3.2.6.
+"""
 
 import re
 from dataclasses import replace
@@ -24,8 +27,9 @@ MACROS: dict[bytes, tuple[Item | Section, ...]] = {
 ITEMS: dict[bytes, Item] = {item.value: item for item in Item}
 TEXTS: dict[bytes, Text] = {text.value: text for text in Text if text is not Text.WHOLE}
 
-# What stands behind the items: no item ends like that, for its parentheses are within brackets or around all items.
-_MODIFIERS = re.compile(rb" \([A-Za-z0-9 :,*.-]+\) *\Z")
+# What stands behind the items: no item ends like that, for its parentheses are within brackets or around all items;
+# but for PREVIEW (LAZY).
+_MODIFIERS = re.compile(rb" \((?![Ll][Aa][Zz][Yy][ )])[A-Za-z0-9 :,*.-]+\) *\Z")
 BINARIES = {
     b"BINARY": (Form.BINARY, False),
     b"BINARY.PEEK": (Form.BINARY, True),
@@ -34,6 +38,7 @@ BINARIES = {
 """Name -> form, and whether it is a peek (RFC 3516 4.2)."""
 
 _WORD = re.compile(rb"([A-Za-z0-9.]+)(\[)?")
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 _TEXT = re.compile(rb"[A-Za-z.]+")
 # A header list as clients write it, of atoms alone; others are read by the cursor.
 _FIELDS = re.compile(rb" \(([" + grammar.ATOM_CHARS + rb"]+(?: [" + grammar.ATOM_CHARS + rb"]+)*)\)")
@@ -127,6 +132,8 @@ def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:
                 first[key] = item
         else:
             first[item] = item
+    if Item.PREVIEW in first:
+        first.pop(Item.PREVIEW_LAZY, None)
     return tuple(first.values())
 
 
@@ -144,8 +151,17 @@ def _item(args: Cursor) -> Item | Section:
     else:
         item = ITEMS.get(name)
         if item is not None:
-            return item
+            return Item.PREVIEW_LAZY if item is Item.PREVIEW and _lazy(args) else item
     args.fail("a FETCH item", at)
+
+
+def _lazy(args: Cursor) -> bool:
+    """``[SP "(" "LAZY" *(SP "LAZY") ")"]`` behind PREVIEW (RFC 8970 6)."""
+    found = _LAZY.match(args.text, args.at)
+    if found is None:
+        return False
+    args.at = found.end()
+    return True
 
 
 def _section(args: Cursor, *, peek: bool) -> Section:

@@ -1,4 +1,4 @@
-"""FETCH: what is asked of each message (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516)."""
+"""FETCH: what is asked of each message (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516, RFC 8970)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +18,8 @@ class Item(Enum):
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
+    PREVIEW = b"PREVIEW"
+    PREVIEW_LAZY = b"PREVIEW (LAZY)"  # NIL where it is not there yet (RFC 8970 4.1)
     RFC822 = b"RFC822"
     RFC822_HEADER = b"RFC822.HEADER"
     RFC822_TEXT = b"RFC822.TEXT"
