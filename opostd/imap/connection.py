@@ -264,7 +264,7 @@ class Connection:
         row: Row | None = None
         may_expunge = False
         try:
-            tag, name, arguments = read_command(frame)
+            tag, name, arguments = read_command(frame, utf8=self.session.utf8)
             self.session.tag = tag
             row = TABLE.get(name)
             if row is None:
@@ -304,7 +304,7 @@ class Connection:
             elif isinstance(response, Done):
                 done = response
             else:
-                self._write(format_response(response))
+                self._write(format_response(response, utf8=self.session.utf8))
             if self._out_octets >= FLUSH_OCTETS:
                 await self._flush()
         return done

@@ -9,7 +9,8 @@ import asyncio
 from opostd.imap.faults import UnknownEncoding
 from opostd.imap.posts import Posts
 from opostd.imap.values.fetch import Form, Section, Text
-from opostd.mime.scan import Kind, unpack
+from opostd.mime.envelope import envelope
+from opostd.mime.scan import MAX_HEADER_OCTETS, Kind, unpack
 from opostd.mime.section import SectionName, decoded, encoding_of, find, header_fields, span
 from opostd.mime.text import preview
 from opostd.model.records import PostFacts
@@ -49,6 +50,13 @@ async def octets_of(posts: Posts, section: Section, facts: PostFacts, names: fro
         start = min(end, start + offset)
         end = min(end, start + length)
     return b"" if start == end else await posts.raw(facts.id, start, end, size)
+
+
+def envelope_of(facts: PostFacts, utf8: bool) -> bytes:
+    """ENVELOPE; to a client that has enabled UTF-8, raw UTF-8 of the header as it is (RFC 6855 3)."""
+    if not utf8 or facts.header.isascii():
+        return facts.envelope
+    return envelope(facts.header[:MAX_HEADER_OCTETS], utf8=True)
 
 
 async def preview_of(posts: Posts, facts: PostFacts) -> str:

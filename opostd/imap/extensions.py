@@ -99,6 +99,13 @@ EXTENSIONS: tuple[Extension, ...] = (
         " the whole message or of a multipart is its octets as they are; BINARY.SIZE of a part that is not there is 0.",
     ),
     Extension("PREVIEW", "RFC 8970"),
+    Extension(
+        "UTF8=ACCEPT",
+        "RFC 6855",
+        deviation="APPEND of 8-bit header fields is accepted also before ENABLE: old mail has them, and would not be"
+        " let in otherwise.  Messages are shown as they are to clients that have not enabled UTF-8, in ENVELOPE as"
+        " encoded words; BODYSTRUCTURE has encoded words for all.",
+    ),
 )
 
 

@@ -22,6 +22,8 @@ from opostd.model.ids import ModSeq
 from opostd.model.records import Account
 from opostd.store.run import Store
 
+UTF8_ACCEPT = "UTF8=ACCEPT"
+
 Reply = AsyncIterator[Response | bytes | Done]
 """What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
 
@@ -139,6 +141,11 @@ class Session:
         if self.selected is None:
             raise RuntimeError("no box selected")
         return self.selected
+
+    @property
+    def utf8(self) -> bool:
+        """Whether mailbox names and quoted strings are UTF-8 (RFC 6855)."""
+        return UTF8_ACCEPT in self.enabled
 
     @property
     def manner(self) -> Manner:

@@ -86,6 +86,15 @@ def guess(octets: bytes) -> str:
         return octets.decode("latin-1")
 
 
+def is_utf8(octets: bytes) -> bool:
+    """Whether all of it is well-formed UTF-8 (RFC 3629)."""
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def clean_line(text: str) -> str:
     """One line: line ends and tabs become one space, other controls and reordering marks (RLO) U+FFFD."""
     if text.isascii() and text.isprintable():

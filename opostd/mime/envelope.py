@@ -34,34 +34,34 @@ class Header:
                 left -= len(found)
                 self.lists.setdefault(key, []).extend(found)
 
-    def envelope(self) -> bytes:
-        """The octets, parentheses included; 7-bit, in one line."""
+    def envelope(self, utf8: bool = False) -> bytes:
+        """The octets, parentheses included; 7-bit, in one line.  utf8: what is raw UTF-8 stays so (RFC 6855 3)."""
         lists, texts = self.lists, self.texts
-        from_ = _list(lists.get(b"from"))
+        from_ = _list(lists.get(b"from"), utf8)
         return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-            nstring(texts.get(b"date")),
-            nstring(texts.get(b"subject")),
+            nstring(texts.get(b"date"), utf8),
+            nstring(texts.get(b"subject"), utf8),
             from_,
-            _list(lists[b"sender"]) if lists.get(b"sender") else from_,
-            _list(lists[b"reply-to"]) if lists.get(b"reply-to") else from_,
-            _list(lists.get(b"to")),
-            _list(lists.get(b"cc")),
-            _list(lists.get(b"bcc")),
-            nstring(texts.get(b"in-reply-to")),
-            nstring(texts.get(b"message-id")),
+            _list(lists[b"sender"], utf8) if lists.get(b"sender") else from_,
+            _list(lists[b"reply-to"], utf8) if lists.get(b"reply-to") else from_,
+            _list(lists.get(b"to"), utf8),
+            _list(lists.get(b"cc"), utf8),
+            _list(lists.get(b"bcc"), utf8),
+            nstring(texts.get(b"in-reply-to"), utf8),
+            nstring(texts.get(b"message-id"), utf8),
         )
 
 
-def envelope(block: bytes) -> bytes:
+def envelope(block: bytes, utf8: bool = False) -> bytes:
     """ENVELOPE's octets for a header block."""
-    return Header(block).envelope()
+    return Header(block).envelope(utf8)
 
 
-def _list(entries: list[Address] | None) -> bytes:
+def _list(entries: list[Address] | None, utf8: bool) -> bytes:
     if not entries:
         return b"NIL"
     shown = [
-        b"(%b %b %b %b)" % (nstring(name), nstring(route), nstring(mailbox), nstring(host))
+        b"(%b %b %b %b)" % (nstring(name, utf8), nstring(route, utf8), nstring(mailbox, utf8), nstring(host, utf8))
         for name, route, mailbox, host in entries
     ]
     return b"(" + b"".join(shown) + b")"

@@ -1,24 +1,32 @@
 """Values of ENVELOPE and BODYSTRUCTURE as octets: always 7-bit, never with CR, LF or NUL.
 
 RFC 9051 4.3 (strings): octets over 127 may stand in a quoted string only after ENABLE UTF8=ACCEPT, and these octets
-are made once for all clients.  So raw 8-bit text becomes encoded words (RFC 2047), which clients decode anyhow.
+are made once for all clients.  So raw 8-bit text becomes encoded words (RFC 2047), which clients decode anyhow.  For
+clients that have enabled UTF-8, the envelope of a message with raw 8-bit text is made anew, with ``utf8``.
 """
 
 import base64
 import re
 from collections.abc import Iterable
 
+from opostd.mime.charsets import is_utf8
 from opostd.mime.headers import decode_words
 
 _SPECIAL = re.compile(rb'(["\\])')
+_LINE_ENDS = re.compile(rb"[\r\n\0]+")
 _WORD_OCTETS = 42  # of text in one encoded word: 56 of base64 and 12 around it keep within RFC 2047's 75
 
 
-def nstring(value: bytes | None) -> bytes:
-    """NIL, or a quoted string of the value in 7 bits; a tab, which is mostly a fold's, becomes a space."""
+def nstring(value: bytes | None, utf8: bool = False) -> bytes:
+    """NIL, or a quoted string of the value in 7 bits; a tab, which is mostly a fold's, becomes a space.
+
+    utf8: what is UTF-8 stays so.
+    """
     if value is None:
         return b"NIL"
-    if not value.isascii() or b"\0" in value or b"\r" in value or b"\n" in value:
+    if utf8 and not value.isascii() and is_utf8(value):
+        value = _LINE_ENDS.sub(b" ", value)
+    elif not value.isascii() or b"\0" in value or b"\r" in value or b"\n" in value:
         value = seven_bit(value)
     if b"\t" in value:
         value = value.replace(b"\t", b" ")

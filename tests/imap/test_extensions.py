@@ -22,7 +22,7 @@ ALWAYS = [
     *("ESEARCH", "SEARCHRES", "WITHIN"),
     *("CONDSTORE", "QRESYNC"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
-    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW"),
+    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
 
@@ -77,6 +77,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "APPENDLIMIT=1",
         "BINARY",
         "PREVIEW",
+        "UTF8=ACCEPT",
     )
 
 

@@ -67,3 +67,19 @@ def test_encoded_words_are_short_and_whole() -> None:
     words = octets.split(b" ")
     assert all(len(word) <= 75 for word in words)  # RFC 2047 2
     assert str(make_header(decode_header(octets.decode()))) == text
+
+
+def test_utf8() -> None:
+    """RFC 6855 3: raw UTF-8 stays for a client that has enabled it, encoded words too; other octets do not."""
+    block = (
+        "From: Jürgen <jürgen@exämple.org>\r\nTo: =?utf-8?q?J=C3=BC?= <a@example.org>\r\n"
+        'Subject: Grüße "so"\r\n\tweiter\r\nMessage-ID: '
+    ).encode() + b"<\xff@x>\r\n\r\n"
+    shown = envelope(block, utf8=True)
+    assert '(("Jürgen" NIL "jürgen" "exämple.org"))'.encode() in shown
+    assert b'(("=?utf-8?q?J=C3=BC?=" NIL "a" "example.org"))' in shown
+    assert 'Grüße \\"so\\"'.encode() in shown
+    assert b"\xff" not in shown
+    assert b"\r" not in shown
+    assert b"\n" not in shown
+    assert envelope(block).isascii()

@@ -1,4 +1,4 @@
-"""APPEND (RFC 9051 6.3.12; APPENDUID: RFC 4315 3; MULTIAPPEND: RFC 3502)."""
+"""APPEND (RFC 9051 6.3.12; APPENDUID: RFC 4315 3; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4)."""
 
 from opostd.imap.format.sets import format_set
 from opostd.imap.session import Reply, Session
@@ -12,6 +12,9 @@ from opostd.store import boxes
 async def append(session: Session, command: Append) -> Reply:
     """OK is said after COMMIT.  The octets are kept as they came: nothing is rendered or added."""
     services = session.services
+    if any(each.utf8 for each in command.messages) and not session.utf8:
+        yield Done(Condition.NO, "ENABLE UTF8=ACCEPT first", b"CANNOT")
+        return
     messages = [NewMessage(each.octets, each.internaldate, each.flags) for each in command.messages]
     try:
         box = await services.store.run(boxes.box_named, session.user.owner, command.name)

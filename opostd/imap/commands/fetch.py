@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
-from opostd.imap.content import from_header, octets_of, preview_of
+from opostd.imap.content import envelope_of, from_header, octets_of, preview_of
 from opostd.imap.format.fetch import flags_octets, internaldate_octets, preview_octets, section_label, section_octets
 from opostd.imap.posts import Posts
 from opostd.imap.session import Reply, Session
@@ -101,7 +101,7 @@ async def lines(
     """
     box = session.box
     same = box.view.uids is box.snapshot.uids
-    plan = _Plan(items, session.services.posts, modseqs=session.manner.modseqs)
+    plan = _Plan(items, session.services.posts, modseqs=session.manner.modseqs, utf8=session.utf8)
     snapshot, view = box.snapshot, box.view
     for chunk in _chunks(snapshot, found, plan.reads_octets):
         if same:
@@ -135,9 +135,10 @@ def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> lis
 class _Plan:
     """The items of one FETCH, as a line template and a column for each item."""
 
-    def __init__(self, items: tuple[Item | Section, ...], posts: Posts, *, modseqs: bool) -> None:
+    def __init__(self, items: tuple[Item | Section, ...], posts: Posts, *, modseqs: bool, utf8: bool) -> None:
         self._posts = posts
         self._items = items
+        self._utf8 = utf8
         # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it; RFC 7162 3.2.4: with UID and MODSEQ
         shown = (Item.UID, Item.MODSEQ, Item.FLAGS) if modseqs else (Item.FLAGS,)
         self._beside_seen = [item for item in shown if item not in items]
@@ -197,7 +198,7 @@ class _Plan:
         if item is Item.INTERNALDATE:
             return b"INTERNALDATE %b", [internaldate_octets(snapshot.internaldates[index]) for index in chunk]
         if item is Item.ENVELOPE:
-            return b"ENVELOPE %b", [each.envelope for each in facts]
+            return b"ENVELOPE %b", [envelope_of(each, self._utf8) for each in facts]
         if item is Item.BODY:
             return b"BODY %b", [each.body for each in facts]
         if item is Item.BODYSTRUCTURE:
@@ -211,8 +212,8 @@ class _Plan:
 
     async def _previews(self, facts: list[PostFacts], *, lazy: bool) -> list[bytes]:
         if lazy:
-            return [preview_octets(each.preview) for each in facts]
-        return [preview_octets(await preview_of(self._posts, each)) for each in facts]
+            return [preview_octets(each.preview, self._utf8) for each in facts]
+        return [preview_octets(await preview_of(self._posts, each), self._utf8) for each in facts]
 
     async def _sections(self, section: Section, facts: list[PostFacts]) -> list[bytes]:
         names = frozenset(field.lower() for field in section.fields)

@@ -1,7 +1,6 @@
 """Every response to octets: one table from its type to its formatter.  Status responses: RFC 9051 7.1."""
 
 from collections.abc import Callable
-from typing import Any
 
 from opostd.imap.format import auth, fetch, mailboxes, search, select
 from opostd.imap.format.strings import text
@@ -19,7 +18,7 @@ def format_state(state: State, tag: bytes = UNTAGGED) -> bytes:
     return b"%b %b %b\r\n" % (tag, state.condition.value, words)
 
 
-FORMATTERS: dict[type, Callable[[Any], bytes]] = {
+FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.State: format_state,
     responses.Exists: select.format_exists,
     responses.Recent: select.format_recent,
@@ -39,8 +38,16 @@ FORMATTERS: dict[type, Callable[[Any], bytes]] = {
 }
 
 
-def format_response(response: Response, tag: bytes = UNTAGGED) -> bytes:
-    """One response with its CRLF.  tag: of a status response only; all others are untagged by nature."""
+NAMED = frozenset((responses.Listed, responses.StatusData))
+"""Those with mailbox names in them: their formatters ask whether names are sent in UTF-8."""
+
+
+def format_response(response: Response, tag: bytes = UNTAGGED, *, utf8: bool = False) -> bytes:
+    """One response with its CRLF.  tag: of a status response only; all others are untagged by nature.
+
+    utf8: mailbox names are sent in UTF-8 (RFC 6855 3).
+    """
     if type(response) is State:
         return format_state(response, tag)
-    return FORMATTERS[type(response)](response)
+    format_ = FORMATTERS[type(response)]
+    return format_(response, utf8) if type(response) in NAMED else format_(response)

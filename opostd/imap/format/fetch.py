@@ -7,7 +7,7 @@ cache.
 import datetime
 from functools import lru_cache
 
-from opostd.imap.format.strings import astring, literal, string
+from opostd.imap.format.strings import astring, literal, string, utf8_string
 from opostd.imap.values.fetch import Form, Section
 from opostd.imap.values.responses import BoxFlags, FlagsChanged
 from opostd.imap.wire.grammar import MONTHS
@@ -89,9 +89,12 @@ def section_octets(section: Section, octets: bytes | None) -> bytes:
     return b"~" + literal(octets) if section.form is Form.BINARY and b"\0" in octets else literal(octets)
 
 
-def preview_octets(preview: str | None) -> bytes:
-    """A preview in UTF-8, or NIL where it is not there yet (RFC 8970 3.2, 3.3)."""
-    return b"NIL" if preview is None else string(preview.encode("utf-8", "replace"))
+def preview_octets(preview: str | None, utf8: bool = False) -> bytes:
+    """A preview in UTF-8, or NIL where it is not there yet (RFC 8970 3.2, 3.3).  utf8: UTF-8 may be quoted."""
+    if preview is None:
+        return b"NIL"
+    octets = preview.encode("utf-8", "replace")
+    return utf8_string(octets) if utf8 else string(octets)
 
 
 def format_flags_changed(change: FlagsChanged) -> bytes:

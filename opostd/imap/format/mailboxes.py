@@ -4,18 +4,18 @@ from opostd.imap.format.strings import mailbox
 from opostd.imap.values.responses import Listed, Namespaces, StatusData
 
 
-def format_listed(listed: Listed) -> bytes:
+def format_listed(listed: Listed, utf8: bool = False) -> bytes:
     return b'* %b (%b) "/" %b%b\r\n' % (
         b"LSUB" if listed.lsub else b"LIST",
         " ".join(listed.attributes).encode("ascii"),
-        mailbox(listed.name),
+        mailbox(listed.name, utf8),
         b' ("CHILDINFO" ("SUBSCRIBED"))' if listed.childinfo else b"",
     )
 
 
-def format_status(status: StatusData) -> bytes:
+def format_status(status: StatusData, utf8: bool = False) -> bytes:
     items = b" ".join([b"%b %d" % item for item in status.items])
-    return b"* STATUS %b (%b)\r\n" % (mailbox(status.name), items)
+    return b"* STATUS %b (%b)\r\n" % (mailbox(status.name, utf8), items)
 
 
 def format_namespaces(_: Namespaces) -> bytes:

@@ -1,4 +1,4 @@
-"""APPEND (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502)."""
+"""APPEND (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4)."""
 
 from opostd.imap.limits import MAX_APPEND_MESSAGES
 from opostd.imap.values.append import Append, NewMessage
@@ -8,7 +8,7 @@ from opostd.model.flags import Flags
 
 
 def parse_append(args: Cursor) -> Append:
-    """``SP mailbox 1*(SP [flag-list SP] [date-time SP] literal)``.
+    """``SP mailbox 1*(SP [flag-list SP] [date-time SP] (literal / "UTF8" SP "(" literal8 ")"))``.
 
     Raises BadMessage for a message of no octets: a client sends it where it has changed its mind (RFC 3502 6.3.11).
     """
@@ -33,4 +33,12 @@ def _message(args: Cursor) -> NewMessage:
     if args.peek() == b'"':
         internaldate = args.date_time()
         args.sp()
-    return NewMessage(flags, internaldate, args.message())
+    if args.peek() in b"{~":
+        return NewMessage(flags, internaldate, args.message())
+    at = args.at
+    if args.keyword() != b"UTF8":
+        args.fail("a literal, or UTF8 and a literal", at)
+    args.sp().expect(b"(")
+    octets = args.message()
+    args.expect(b")")
+    return NewMessage(flags, internaldate, octets, utf8=True)

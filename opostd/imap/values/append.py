@@ -7,11 +7,13 @@ from opostd.model.flags import Flags
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """internaldate: seconds since 1970 UTC, or None.  octets: the message as it came."""
+    """internaldate: seconds since 1970 UTC, or None.  octets: the message as it came.  utf8: it came as UTF8 data,
+    for its header is UTF-8 (RFC 6855 4)."""
 
     flags: Flags
     internaldate: int | None
     octets: bytes
+    utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)

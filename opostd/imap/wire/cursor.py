@@ -15,6 +15,7 @@ from opostd.imap.limits import MAX_SET_RANGES
 from opostd.imap.values.sets import MAX_MODSEQ, MAX_NUMBER, STAR, Numbers, SavedResult, SequenceSet
 from opostd.imap.wire import grammar, mutf7
 from opostd.imap.wire.framing import Frame
+from opostd.mime.charsets import is_utf8
 from opostd.model.errors import BadSyntax
 from opostd.model.flags import FLAG_BITS, MAX_KEYWORD_OCTETS, Flags, merge_keywords
 from opostd.model.ids import ModSeq
@@ -36,12 +37,17 @@ class BadCommand(BadSyntax):
         self.tag = tag
 
 
-def command(frame: Frame) -> tuple[bytes, bytes, "Cursor"]:
-    """Tag, name in upper case (``UID FETCH`` with one space), and a cursor behind the name.  Raises BadCommand."""
+def command(frame: Frame, *, utf8: bool = False) -> tuple[bytes, bytes, "Cursor"]:
+    """Tag, name in upper case (``UID FETCH`` with one space), and a cursor behind the name.  Raises BadCommand.
+
+    utf8: quoted strings may have UTF-8 in them, and mailbox names are UTF-8 (RFC 6855 3).
+    """
     text = frame.text
     found = grammar.COMMAND.match(text)
-    if found is None or not text.isascii() or b"\0" in text or text.count(b"\r") != len(frame.literals):
-        _refuse(frame)
+    if found is None or b"\0" in text or text.count(b"\r") != len(frame.literals):
+        _refuse(frame, utf8)
+    if not text.isascii() and not (utf8 and is_utf8(text)):
+        _refuse(frame, utf8)
     tag, name = found.groups()
     name = name.upper()
     end = found.end()
@@ -50,29 +56,33 @@ def command(frame: Frame) -> tuple[bytes, bytes, "Cursor"]:
         if found is None:
             raise BadCommand(end, "SP and the command behind UID", tag)
         name, end = b"UID " + found[1].upper(), found.end()
-    return tag, name, Cursor(frame, end)
+    return tag, name, Cursor(frame, end, utf8)
 
 
 _BAD_OCTET = re.compile(rb"[\0\x80-\xff]|\r(?!\n)")
+_BAD_OCTET_UTF8 = re.compile(rb"\0|\r(?!\n)")
 
 
-def _refuse(frame: Frame) -> NoReturn:
+def _refuse(frame: Frame, utf8: bool) -> NoReturn:
     text = frame.text
     found = grammar.TAG_ALONE.match(text)
     tag = found[1] if found is not None else b"*"
-    if (bad := _BAD_OCTET.search(text)) is not None:
-        raise BadCommand(bad.start(), "7-bit text without NUL and CR", tag)
+    if (bad := (_BAD_OCTET_UTF8 if utf8 else _BAD_OCTET).search(text)) is not None:
+        raise BadCommand(bad.start(), ("UTF-8" if utf8 else "7-bit text") + " without NUL and CR", tag)
+    if utf8 and not is_utf8(text):
+        raise BadCommand(0, "UTF-8", tag)
     if found is None:
         raise BadCommand(0, "a tag, SP and a command", tag)
     raise BadCommand(found.end(), "the name of a command", tag)
 
 
 class Cursor:
-    """A place in one command.  ``at``: the offset of the next octet."""
+    """A place in one command.  ``at``: the offset of the next octet; ``utf8``: mailbox names are UTF-8."""
 
-    __slots__ = ("_literals", "_taken", "at", "text")
+    __slots__ = ("_literals", "_taken", "at", "text", "utf8")
 
-    def __init__(self, frame: Frame, at: int = 0) -> None:
+    def __init__(self, frame: Frame, at: int = 0, utf8: bool = False) -> None:
+        self.utf8 = utf8
         self.text = frame.text
         self.at = at
         self._literals = frame.literals
@@ -218,9 +228,9 @@ class Cursor:
     def _name(self, read: Callable[[], bytes]) -> str:
         at = self.at
         try:
-            name = mutf7.decode(read())
+            name = mutf7.plain(read()) if self.utf8 else mutf7.decode(read())
         except mutf7.BadMailboxName:
-            self.fail("a mailbox name in modified UTF-7", at)
+            self.fail("a mailbox name in " + ("UTF-8" if self.utf8 else "modified UTF-7"), at)
         if name[:5].upper() == "INBOX" and name[5:6] in ("", "/"):
             return "INBOX" + name[5:]
         return name

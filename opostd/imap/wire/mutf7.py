@@ -1,4 +1,4 @@
-"""Mailbox names in modified UTF-7 (RFC 3501 5.1.3; RFC 9051 A.1 keeps it for IMAP4rev1 clients).
+"""Mailbox names in modified UTF-7 (RFC 3501 5.1.3; RFC 9051 A.1 keeps it for IMAP4rev1 clients), or plainly in UTF-8.
 
 Strict: only what ``encode`` would have written is decoded, so that one name has one spelling and LIST answers the
 very octets that were given.  What must stay true: ``decode(encode(name)) == name``, ``encode(decode(x)) == x``.
@@ -43,6 +43,20 @@ def decode(octets: bytes) -> str:
         raise BadMailboxName("no modified UTF-7") from error
     if not same or any(char < " " or char == "\x7f" for char in name):
         raise BadMailboxName("no modified UTF-7")
+    return name
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def plain(octets: bytes) -> str:
+    """A name in UTF-8 (RFC 6855 3).  Raises BadMailboxName where it is none, or has control characters."""
+    try:
+        name = octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadMailboxName("no UTF-8") from error
+    if _CONTROLS.search(name) is not None:
+        raise BadMailboxName("a control character")
     return name
 
 

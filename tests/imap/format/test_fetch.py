@@ -11,13 +11,15 @@ from opostd.imap.format.fetch import (
     flags_octets,
     internaldate_octets,
     literal,
+    preview_octets,
     section_label,
     section_octets,
 )
 from opostd.imap.format.strings import astring, mailbox, string
 from opostd.imap.values.fetch import Form, Section, Text
+from opostd.imap.wire.cursor import Cursor
 from opostd.model.flags import ALL_FLAGS, ANSWERED, DRAFT, FLAGGED, SEEN, Flags, merge_keywords
-from tests.imap.octets import cursor
+from tests.imap.octets import cursor, frame
 
 FLAGS = [
     (0, (), b"()"),
@@ -88,6 +90,35 @@ def test_strings(octets: bytes, as_string: bytes, as_astring: bytes) -> None:
 def test_mailbox_round_trip(name: str) -> None:
     read = cursor(mailbox(name)).mailbox()
     assert read == name or (name[:5].upper() == "INBOX" and read == "INBOX" + name[5:])
+
+
+UTF8_NAMES = [
+    ("a", b"a"),
+    ("a&b", b'"a&b"'),
+    ("Entwürfe", '"Entwürfe"'.encode()),
+    ('ü"\\', b'"\xc3\xbc\\"\\\\"'),
+    ("ü" * 600, b"{1200}\r\n" + "ü".encode() * 600),
+]
+
+
+@pytest.mark.parametrize(("name", "octets"), UTF8_NAMES, ids=lambda value: repr(value)[:20])
+def test_mailbox_in_utf8(name: str, octets: bytes) -> None:
+    assert mailbox(name, utf8=True) == octets
+    assert Cursor(frame(octets.replace(b"}", b"+}")), utf8=True).mailbox() == name
+
+
+PREVIEWS = [
+    (None, b"NIL", b"NIL"),
+    ("", b'""', b'""'),
+    ('a "b"', b'"a \\"b\\""', b'"a \\"b\\""'),
+    ("Grüße", b"{7}\r\n" + "Grüße".encode(), '"Grüße"'.encode()),
+]
+
+
+@pytest.mark.parametrize(("preview", "octets", "utf8"), PREVIEWS)
+def test_preview(preview: str | None, octets: bytes, utf8: bytes) -> None:
+    assert preview_octets(preview) == octets
+    assert preview_octets(preview, utf8=True) == utf8
 
 
 PART = Section((1,), Text.WHOLE, form=Form.BINARY)

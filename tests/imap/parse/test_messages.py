@@ -26,6 +26,12 @@ APPENDS = [
     (b' x (a) "17-Jul-1996 02:44:25 -0700" {1+}\r\nm', "x", [NewMessage(Flags(0, ("a",)), MONDAY, b"m")]),
     (b" {3+}\r\na b {4+}\r\n\0\r\n\xff", "a b", [NewMessage(Flags(), None, b"\0\r\n\xff")]),
     (b" x {1+}\r\nm {1+}\r\nn", "x", [NewMessage(Flags(), None, b"m"), NewMessage(Flags(), None, b"n")]),
+    (b" x utf8 (~{2+}\r\n\xc3\xbc)", "x", [NewMessage(Flags(), None, b"\xc3\xbc", True)]),
+    (
+        b" x (a) UTF8 ({1+}\r\nm) {1+}\r\nn",
+        "x",
+        [NewMessage(Flags(0, ("a",)), None, b"m", True), NewMessage(Flags(), None, b"n")],
+    ),
     (
         b' x (\\Seen) {1+}\r\nm "17-Jul-1996 02:44:25 -0700" ~{2+}\r\n\0o (b) {1+}\r\np',
         "x",
@@ -54,7 +60,10 @@ BAD_APPENDS = [
     (b" x {1+}\r\nm{1+}\r\nm", 9),
     (b" x {1+}\r\nm (a)", 13),
     (b" x {1+}\r\nm x {1+}\r\nm", 10),
-    (b" x UTF8 (~{1+}\r\nm)", 3),
+    (b" x UTF9 (~{1+}\r\nm)", 3),
+    (b" x UTF8 ~{1+}\r\nm", 8),
+    (b" x UTF8 (~{1+}\r\nm", 16),
+    (b" x UTF8 (m)", 9),
 ]
 
 

@@ -234,3 +234,32 @@ def test_any_octets_are_a_command_or_an_error(octets: bytes) -> None:
     assert octets.split(b" ")[0] == tag
     assert name.isupper()
     assert 0 < args.at <= len(octets)
+
+
+def test_utf8_where_it_is_enabled() -> None:
+    """RFC 6855 3: in quoted strings; mailbox names are UTF-8, with nothing special about "&"."""
+    _, _, args = command(frame('a SELECT "Entwürfe & mehr"'.encode()), utf8=True)
+    assert args.sp().mailbox() == "Entwürfe & mehr"
+    _, _, args = command(frame(b"a SELECT Entw&APw-rfe"), utf8=True)
+    assert args.sp().mailbox() == "Entw&APw-rfe"
+    _, _, args = command(frame(b"a SELECT {2+}\r\n\xc3\xbc"), utf8=True)
+    assert args.sp().mailbox() == "ü"
+    _, _, args = command(frame("a SELECT ü".encode()), utf8=True)
+    with pytest.raises(BadSyntax):
+        args.sp().mailbox()
+
+
+@pytest.mark.parametrize(
+    ("octets", "utf8"),
+    [
+        ('a SELECT "ü"'.encode(), False),
+        (b'a SELECT "\xff"', True),
+        (b'a SELECT "\xed\xa0\x80"', True),
+        (b'a SELECT "\xc3\xbc\0"', True),
+        (b'a SELECT "\xc3\xbc\r"', True),
+    ],
+)
+def test_what_is_no_utf8_is_bad(octets: bytes, utf8: bool) -> None:
+    with pytest.raises(BadCommand) as raised:
+        command(Frame(octets), utf8=utf8)
+    assert raised.value.tag == b"a"

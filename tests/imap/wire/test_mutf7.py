@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opostd.imap.wire.mutf7 import BadMailboxName, decode, encode
+from opostd.imap.wire.mutf7 import BadMailboxName, decode, encode, plain
 
 NAMES = [
     ("", b""),
@@ -87,3 +87,18 @@ def test_any_octets_are_a_name_or_an_error(octets: bytes) -> None:
     except BadMailboxName:
         return
     assert encode(name) == octets
+
+
+@pytest.mark.parametrize("name", [name for name, _ in NAMES])
+def test_plain(name: str) -> None:
+    """RFC 6855 3: UTF-8 as it is; "&" is nothing special."""
+    assert plain(name.encode()) == name
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"\xff", b"\xc3", b"\xed\xa0\x80", b"a\nb", b"\x7f", "a\x85".encode(), "a\u2028".encode(), "\u2029".encode()],
+)
+def test_no_plain_name(octets: bytes) -> None:
+    with pytest.raises(BadMailboxName):
+        plain(octets)
