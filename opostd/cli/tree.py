@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alias": ("alias", "Other names of addresses: add."),
     "queue": ("queue", "What waits to be delivered: list."),
     "config": ("config", "The configuration: check, show."),
+    "capabilities": ("capabilities", "What is spoken: extensions, their RFCs, and where we differ."),
     "migrate": ("migrate", "The tables of the database: up, status."),
     "help": ("help", "All commands."),
 }

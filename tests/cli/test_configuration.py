@@ -97,3 +97,14 @@ def test_a_database_without_tables_and_one_that_is_newer(sqlite_settings: StoreS
     assert status == 78
     assert "9999" in said
     assert "newer" in said
+
+
+def test_capabilities_come_from_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["capabilities", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {("IMAP", "IMAP4rev1"), ("IMAP", "IDLE"), ("SMTP", "PIPELINING")} <= {
+        (row["door"], row["extension"]) for row in rows
+    }
+    assert all(row["rfc"] for row in rows)
+    assert run(["capabilities"]) == 0
+    assert "RFC 2177" in capsys.readouterr().out
