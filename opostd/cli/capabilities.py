@@ -14,9 +14,13 @@ def command(as_json: bool) -> None:
     """
     from opostd.imap.extensions import EXTENSIONS as IMAP
     from opostd.smtp.extensions import EXTENSIONS as SMTP
+    from opostd.smtp.extensions import DoorKind, Offer
 
     rows = [("IMAP", each.capability, each.rfc, each.deviation) for each in IMAP]
-    rows += [("SMTP", each.keyword, each.rfc, "") for each in SMTP]
+    offers = [
+        Offer(DoorKind.SUBMISSION, secure, tls=True, login=True, max_message_octets=1) for secure in (True, False)
+    ]
+    rows += [("SMTP", each.keyword, each.rfc, "") for each in SMTP if any(map(each.announce, offers))]
     if as_json:
         print_rows(("DOOR", "EXTENSION", "RFC", "DEVIATION"), rows, as_json)
         return
