@@ -153,6 +153,12 @@ class Hub:
             raise
         return live
 
+    async def bring_up(self, keys: Sequence[Key]) -> None:
+        """Carries into these boxes all that their subscriptions owe them (promise 5); deleted ones are passed over."""
+        behind = await self._store.run(sync.live_behind, keys)
+        now = self._now()
+        await _side_by_side([_unless_deleted(sync.bring_up(self._store, *key, now=now)) for key in behind])
+
     def release(self, live: LiveBox) -> None:
         """The counterpart of ``open``."""
         live.open -= 1
@@ -215,7 +221,7 @@ class Hub:
             await _unless_deleted(live.refresh())
 
 
-async def _unless_deleted(look: Awaitable[Snapshot]) -> None:
+async def _unless_deleted(look: Awaitable[object]) -> None:
     try:
         await look
     except NoSuchBox:

@@ -26,6 +26,9 @@ _COLUMNS = sa.select(
 _ROWS = sa.select(
     _dp.c.uid, _dp.c.modseq, _dp.c.post_id, _dp.c.bits, _dp.c.keywords, _dp.c.internaldate, _dp.c.savedate, _dp.c.size
 ).where(*_IN_BOX, _dp.c.modseq > sa.bindparam("since")).order_by(_dp.c.uid)  # fmt: skip
+_SAVEDATES = sa.select(_dp.c.uid, _dp.c.savedate).where(
+    *_IN_BOX, _dp.c.uid >= sa.bindparam("first"), _dp.c.uid <= sa.bindparam("last")
+)
 _GONE = (
     sa.select(_gone.c.uid)
     .where(
@@ -75,6 +78,13 @@ def changes(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> Changes:
         return Changes(found, (), ())
     rows = _delivered(tx, owner, box, since)
     return Changes(found, rows, tuple(gone(tx, owner, box, since)))
+
+
+@reads(Group.OWNER)
+def savedates(tx: Tx, owner: OwnerId, box: BoxId, first: int, last: int) -> dict[int, int]:
+    """When the messages from one UID to another were put into this box, by UID: few ask for it (RFC 8514)."""
+    rows = tx.execute(_SAVEDATES, {"owner": owner, "box": box, "first": first, "last": last})
+    return {uid: saved for uid, saved in rows}
 
 
 @reads(Group.OWNER)

@@ -6,6 +6,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     as2 bob                      connection 2 logs in as bob (else anna)
     post INBOX plain.eml ...     puts messages into a box of anna
     send everyone@opost.example plain.eml     a message from root, an administrator, by intake
+    later 86400                  the server's clock goes on by so many seconds
     user cara / group team anna,bob / join team cara / leave team cara
     ok1 SELECT INBOX             sends on connection 1, and reads to the tagged OK
     C1: a1 NOOP                  sends a line (C: is connection 1); what is in <<>> is sent as escapes
@@ -242,6 +243,8 @@ class _Runner:
             sender_header = f"From: root@{DOMAIN}\r\n".encode()
             raw = re.sub(rb"(?m)^From: .*\r\n", sender_header, mail(name), count=1)
             await self.world.send(to, raw)
+        elif word == "later":
+            self.world.clock += int(rest)
         elif word == "user":
             await self.world.user(rest)
         elif word == "group":

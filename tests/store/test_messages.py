@@ -400,12 +400,15 @@ def test_status(store: Store) -> None:
         world = await anna(store, 4)
         key = world.key("anna")
         await store.run(flags.store_flags, *key, [(1, 1)], FlagAction.ADD, Flags(SEEN), None)
+        await store.run(flags.store_flags, *key, [(3, 4)], FlagAction.ADD, Flags(DELETED), None)
         box = await store.run(boxes.box_by_id, *key)
-        assert await store.run(boxes.status, *key) == boxes.Status(
-            4, 3, Uid(5), box.uidvalidity, box.highestmodseq, 400
-        )
+        wanted = boxes.Status(box.box, 4, 3, 2, Uid(5), box.uidvalidity, box.highestmodseq, 400)
+        assert await store.run(boxes.status, *key) == wanted
         empty = await store.run(boxes.box_named, key[0], "Trash")
         assert (await store.run(boxes.status, key[0], empty.box)).size == 0
+        found = await store.run(boxes.statuses, key[0], [empty.box, BoxId(1), box.box])
+        assert {each.box: each.messages for each in found} == {box.box: 4, empty.box: 0}
+        assert wanted in found
 
     run(main())
 

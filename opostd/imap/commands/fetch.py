@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Sequence
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
 from opostd.imap.content import envelope_of, from_header, octets_of, preview_of
 from opostd.imap.format.fetch import flags_octets, internaldate_octets, preview_octets, section_label, section_octets
-from opostd.imap.posts import Posts
+from opostd.imap.format.objectid import emailid, threadid
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.responses import Condition, Done
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.records import PostFacts
-from opostd.store import flags
+from opostd.store import changes, flags
 
 log = logging.getLogger("opostd.imap")
 
@@ -29,7 +29,7 @@ RFC822_SECTIONS = {
     Item.RFC822_HEADER: Section((), Text.HEADER, peek=True),  # RFC 3501 6.4.5: does not set \Seen
     Item.RFC822_TEXT: Section((), Text.TEXT),
 }
-FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.PREVIEW, Item.PREVIEW_LAZY)
+FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.THREADID, Item.PREVIEW, Item.PREVIEW_LAZY)
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
@@ -101,7 +101,7 @@ async def lines(
     """
     box = session.box
     same = box.view.uids is box.snapshot.uids
-    plan = _Plan(items, session.services.posts, modseqs=session.manner.modseqs, utf8=session.utf8)
+    plan = _Plan(items, session)
     snapshot, view = box.snapshot, box.view
     for chunk in _chunks(snapshot, found, plan.reads_octets):
         if same:
@@ -135,12 +135,14 @@ def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> lis
 class _Plan:
     """The items of one FETCH, as a line template and a column for each item."""
 
-    def __init__(self, items: tuple[Item | Section, ...], posts: Posts, *, modseqs: bool, utf8: bool) -> None:
-        self._posts = posts
+    def __init__(self, items: tuple[Item | Section, ...], session: Session) -> None:
+        self._posts = session.services.posts
+        self._store = session.services.store
+        self._key = session.box.live.key
         self._items = items
-        self._utf8 = utf8
+        self._utf8 = session.utf8
         # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it; RFC 7162 3.2.4: with UID and MODSEQ
-        shown = (Item.UID, Item.MODSEQ, Item.FLAGS) if modseqs else (Item.FLAGS,)
+        shown = (Item.UID, Item.MODSEQ, Item.FLAGS) if session.manner.modseqs else (Item.FLAGS,)
         self._beside_seen = [item for item in shown if item not in items]
         self.lost: list[int] = []
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
@@ -197,6 +199,16 @@ class _Plan:
             return b"RFC822.SIZE %d", [snapshot.sizes[index] for index in chunk]
         if item is Item.INTERNALDATE:
             return b"INTERNALDATE %b", [internaldate_octets(snapshot.internaldates[index]) for index in chunk]
+        if item is Item.SAVEDATE:
+            uids = [snapshot.uids[index] for index in chunk]
+            first, last = min(uids, default=0), max(uids, default=0)
+            saved = await self._store.run(changes.savedates, *self._key, first, last)
+            # NIL: one that left a moment ago, of which the client has not been told yet
+            return b"SAVEDATE %b", [internaldate_octets(saved[uid]) if uid in saved else b"NIL" for uid in uids]
+        if item is Item.EMAILID:
+            return b"EMAILID (%b)", [emailid(snapshot.post(index)) for index in chunk]
+        if item is Item.THREADID:
+            return b"THREADID (%b)", [threadid(each.thread) for each in facts]
         if item is Item.ENVELOPE:
             return b"ENVELOPE %b", [envelope_of(each, self._utf8) for each in facts]
         if item is Item.BODY:

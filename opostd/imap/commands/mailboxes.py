@@ -1,20 +1,22 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, STATUS (RFC 9051 6.3)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB (RFC 9051 6.3; MAILBOXID: RFC 8474 4.1; RFC 5819)."""
 
+from dataclasses import replace
+
+from opostd.imap.commands.status import status_data, statuses
+from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.match import listed
-from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.values.commands import List, Mailbox, Rename, Status, StatusItem
-from opostd.imap.values.responses import StatusData
-from opostd.model.flags import SEEN
-from opostd.store import boxes, sync
+from opostd.imap.values.commands import List, Mailbox, Rename, StatusItem
+from opostd.imap.values.responses import Condition, Done
+from opostd.model.records import Box
+from opostd.store import boxes
 
 
 async def create(session: Session, command: Mailbox) -> Reply:
     """A last separator says only that names below will follow (RFC 9051 6.3.4)."""
     name = command.name.removesuffix("/")
-    await session.services.store.run(boxes.create, session.user.owner, name, command.role)
-    return
-    yield
+    made = await session.services.store.run(boxes.create, session.user.owner, name, command.role)
+    yield Done(Condition.OK, "created", b"MAILBOXID (%b)" % mailboxid(made.box))
 
 
 async def delete(session: Session, command: Mailbox) -> Reply:
@@ -54,42 +56,31 @@ async def lsub(session: Session, command: List) -> Reply:
 
 async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
     store, owner = session.services.store, session.user.owner
-    names = [(box.name, box.role) for box in await store.run(boxes.boxes, owner)]
+    found = await store.run(boxes.boxes, owner)
     subscribed = set(await store.run(boxes.lsub_names, owner))
-    for response in listed(names, subscribed, command, lsub=lsub):
-        yield response
-
-
-async def status(session: Session, command: Status) -> Reply:
-    """Up to date first (promise 5)."""
-    services = session.services
-    if StatusItem.HIGHESTMODSEQ in command.items:
-        for response in session.condstore():
+    responses = listed([(box.name, box.role) for box in found], subscribed, command, lsub=lsub)
+    if not command.status:
+        for response in responses:
             yield response
-    box = await services.store.run(boxes.box_named, session.user.owner, command.name)
-    live = services.hub.live(box.owner, box.box)
-    if live.known:
-        values = _counted(await live.bring_up())
-    else:
-        await sync.bring_up(services.store, box.owner, box.box, now=services.now())
-        found = await services.store.run(boxes.status, box.owner, box.box)
-        values = {
-            StatusItem.MESSAGES: found.messages,
-            StatusItem.UNSEEN: found.unseen,
-            StatusItem.UIDNEXT: found.uidnext,
-            StatusItem.UIDVALIDITY: found.uidvalidity,
-            StatusItem.RECENT: 0,
-            StatusItem.HIGHESTMODSEQ: found.highestmodseq,
-        }
-    yield StatusData(command.name, tuple((item.value, values[item]) for item in command.items))
+        return
+    if StatusItem.HIGHESTMODSEQ in command.status:
+        for told in session.condstore():
+            yield told
+    shown = {response.name for response in responses}
+    wanted = {box.name: box for box in found if box.name in shown and chosen(box, subscribed, command)}
+    counted = await statuses(session, [box.box for box in wanted.values()])
+    for response in responses:
+        box = wanted.get(response.name)
+        if box is not None and box.box not in counted:  # deleted a moment ago (RFC 5819 2)
+            yield replace(response, attributes=("\\NonExistent", "\\Noselect", *response.attributes))
+            continue
+        yield response
+        if box is not None:
+            yield status_data(response.name, command.status, counted[box.box])
 
 
-def _counted(snapshot: Snapshot) -> dict[StatusItem, int]:
-    return {
-        StatusItem.MESSAGES: len(snapshot),
-        StatusItem.UNSEEN: sum(1 for bits in snapshot.bits if not bits & SEEN),
-        StatusItem.UIDNEXT: snapshot.box.uidnext,
-        StatusItem.UIDVALIDITY: snapshot.box.uidvalidity,
-        StatusItem.RECENT: 0,
-        StatusItem.HIGHESTMODSEQ: snapshot.modseq,
-    }
+def chosen(box: Box, subscribed: set[str], command: List) -> bool:
+    """Whether a box is listed for its own sake, not for one below it: only then it has a STATUS (RFC 5819 3)."""
+    if "SUBSCRIBED" in command.select and box.name not in subscribed:
+        return False
+    return "SPECIAL-USE" not in command.select or bool(box.role)

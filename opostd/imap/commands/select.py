@@ -3,6 +3,7 @@
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
 from opostd.imap.format.fetch import flags_list
+from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.commands import Bare, Resync, Select, UidExpunge
@@ -46,6 +47,7 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     yield State(Condition.OK, "kept", b"PERMANENTFLAGS " + permanent)
     yield State(Condition.OK, "the same UIDs for ever", b"UIDVALIDITY %d" % snapshot.box.uidvalidity)
     yield State(Condition.OK, "predicted", b"UIDNEXT %d" % snapshot.box.uidnext)
+    yield State(Condition.OK, "the same under any name", b"MAILBOXID (%b)" % mailboxid(box.box))
     yield State(Condition.OK, "up to this change", b"HIGHESTMODSEQ %d" % snapshot.modseq)
     if command.resync is not None and command.resync.uidvalidity == snapshot.box.uidvalidity:
         async for each in _resync(session, command.resync):

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from opostd.imap.commands import any as any_
-from opostd.imap.commands import append, auth, compress, copy, fetch, idle, mailboxes, search, select, store
+from opostd.imap.commands import append, auth, compress, copy, fetch, idle, mailboxes, search, select, status, store
 from opostd.imap.parse import any as parse_any
 from opostd.imap.parse import append as parse_append
 from opostd.imap.parse import auth as parse_auth
@@ -72,7 +72,7 @@ ROWS = (
     Row(b"CREATE", parse_mailboxes.parse_create, mailboxes.create, LOGGED_IN, "CREATE-SPECIAL-USE"),
     Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN),
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
-    Row(b"STATUS", parse_mailboxes.parse_status, mailboxes.status, LOGGED_IN),
+    Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN),

@@ -14,7 +14,9 @@ def format_listed(listed: Listed, utf8: bool = False) -> bytes:
 
 
 def format_status(status: StatusData, utf8: bool = False) -> bytes:
-    items = b" ".join([b"%b %d" % item for item in status.items])
+    items = b" ".join(
+        [b"%b %b" % (name, value if isinstance(value, bytes) else b"%d" % value) for name, value in status.items]
+    )
     return b"* STATUS %b (%b)\r\n" % (mailbox(status.name, utf8), items)
 
 

@@ -1,6 +1,6 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, STATUS (RFC 9051 6.3.4 to 6.3.11, RFC 3501 6.3.9).
 
-LIST has the options of RFC 5258, and SPECIAL-USE of RFC 6154; CREATE has its USE.
+LIST has the options of RFC 5258, SPECIAL-USE of RFC 6154 and STATUS of RFC 5819; CREATE has its USE.
 """
 
 from opostd.imap.faults import BadUse
@@ -12,7 +12,7 @@ ROLES = {role.upper(): role for role in ("Archive", "Drafts", "Junk", "Sent", "T
 """The special uses a box can have here: \\All and \\Flagged would be views of other boxes (RFC 6154 2)."""
 
 SELECT_OPTIONS = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
-RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE"})
+RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"})
 STATUS_ITEMS = {item.value: item for item in StatusItem}
 
 
@@ -61,7 +61,15 @@ def parse_rename(args: Cursor) -> Rename:
 
 
 def parse_status(args: Cursor) -> Status:
-    """``SP mailbox SP "(" status-att *(SP status-att) ")"``; an item asked for twice is answered once."""
+    """``SP mailbox SP "(" status-att *(SP status-att) ")"``."""
+    name = args.sp().mailbox()
+    items = _status_items(args.sp())
+    args.end()
+    return Status(name, items)
+
+
+def _status_items(args: Cursor) -> tuple[StatusItem, ...]:
+    """An item asked for twice is answered once."""
 
     def item() -> StatusItem:
         at = args.at
@@ -70,10 +78,7 @@ def parse_status(args: Cursor) -> Status:
             args.fail("a STATUS item", at)
         return found
 
-    name = args.sp().mailbox()
-    items = args.sp().list_of(item)
-    args.end()
-    return Status(name, tuple(dict.fromkeys(items)))
+    return tuple(dict.fromkeys(args.list_of(item)))
 
 
 def parse_lsub(args: Cursor) -> List:
@@ -110,14 +115,23 @@ def parse_list(args: Cursor) -> List:
     else:
         patterns = [_pattern(args)]
     returns: frozenset[str] = frozenset()
+    status: tuple[StatusItem, ...] = ()
     if args.take(b" ") and args.peek() not in (b"", b" "):
         at = args.at
         extended = True
         if args.keyword() != b"RETURN":
             args.fail("RETURN", at)
-        returns = frozenset(args.sp().list_of(lambda: _option(args, RETURN_OPTIONS), empty=True))
+
+        def option() -> str:
+            nonlocal status
+            found = _option(args, RETURN_OPTIONS)
+            if found == "STATUS":
+                status = _status_items(args.sp())
+            return found
+
+        returns = frozenset(args.sp().list_of(option, empty=True)) - {"STATUS"}
     args.end()
-    return List(reference, tuple(patterns), select, returns, extended)
+    return List(reference, tuple(patterns), select, returns, extended, status)
 
 
 def _option(args: Cursor, known: frozenset[str]) -> str:

@@ -17,6 +17,7 @@ from opostd.imap.values.search import (
     Body,
     Dated,
     DateField,
+    EmailId,
     HasFlag,
     HasKeyword,
     Header,
@@ -33,8 +34,10 @@ from opostd.imap.values.search import (
     Search,
     SeqNumbers,
     Smaller,
+    ThreadId,
     Uids,
 )
+from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
 from opostd.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
@@ -76,6 +79,7 @@ BARE_KEYS: dict[bytes, Key] = {
     b"UNDELETED": HasFlag(DELETED, False),
     b"UNDRAFT": HasFlag(DRAFT, False),
     b"UNFLAGGED": HasFlag(FLAGGED, False),
+    b"SAVEDATESUPPORTED": All(),
     b"UNSEEN": HasFlag(SEEN, False),
     b"RECENT": Recent(True),
     b"OLD": Recent(False),
@@ -231,6 +235,9 @@ class _Keys:
             self._args.sp()
         return Modified(self._args.modseq(zero=True))
 
+    def objectid(self) -> bytes:
+        return self._args.match(grammar.OBJECTID, "an object identifier")[0]
+
     def uids(self) -> Key:
         return Uids(self._args.sequence_set())
 
@@ -247,6 +254,9 @@ ARGUMENT_KEYS: dict[bytes, Callable[[_Keys], Key]] = {
     **{name.upper(): _header_key(name) for name in (b"from", b"to", b"cc", b"bcc", b"subject")},
     **{order.value.upper().encode(): _date_key(DateField.INTERNAL, order) for order in Order},
     **{b"SENT" + order.value.upper().encode(): _date_key(DateField.SENT, order) for order in Order},
+    **{b"SAVED" + order.value.upper().encode(): _date_key(DateField.SAVED, order) for order in Order},
+    b"EMAILID": lambda keys: EmailId(keys.objectid()),
+    b"THREADID": lambda keys: ThreadId(keys.objectid()),
     b"HEADER": _Keys.header,
     b"BODY": lambda keys: Body(keys.string()),
     b"TEXT": lambda keys: InText(keys.string()),

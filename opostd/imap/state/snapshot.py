@@ -48,6 +48,16 @@ class Snapshot:
     def post(self, index: int) -> PostId:
         return PostId(self.posts[index * POST_ID_OCTETS : (index + 1) * POST_ID_OCTETS])
 
+    def places(self, post: PostId) -> set[int]:
+        """Where a post stands: once, or more often where COPY made several messages of it."""
+        found: set[int] = set()
+        at = self.posts.find(post)
+        while at >= 0:
+            if at % POST_ID_OCTETS == 0:
+                found.add(at // POST_ID_OCTETS)
+            at = self.posts.find(post, at + 1)
+        return found
+
     def keywords_in_use(self) -> tuple[str, ...]:
         """All keywords that occur, sorted."""
         return tuple(sorted({keyword for words in self.keywords.values() for keyword in words}))

@@ -82,7 +82,7 @@ class Rename:
 
 
 class StatusItem(Enum):
-    """STATUS data items (RFC 9051 6.3.11; RECENT is RFC 3501's; HIGHESTMODSEQ: RFC 7162 3.1.7)."""
+    """STATUS data items (RFC 9051 6.3.11; RECENT is RFC 3501's; RFC 7162 3.1.7, RFC 8438, RFC 8474 4.3)."""
 
     MESSAGES = b"MESSAGES"
     RECENT = b"RECENT"
@@ -90,6 +90,9 @@ class StatusItem(Enum):
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
     HIGHESTMODSEQ = b"HIGHESTMODSEQ"
+    DELETED = b"DELETED"
+    SIZE = b"SIZE"
+    MAILBOXID = b"MAILBOXID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """LIST with the options of RFC 5258 and 6154, or LSUB (all options empty).
+    """LIST with the options of RFC 5258, 6154 and 5819, or LSUB (all options empty).
 
     reference and patterns: decoded Unicode.  select: of SUBSCRIBED, REMOTE, RECURSIVEMATCH, SPECIAL-USE;
     returns: of SUBSCRIBED, CHILDREN, SPECIAL-USE.  extended: the client used a selection option, a pattern list or
-    RETURN.
+    RETURN.  status: items that RETURN (STATUS (...)) asks for.
     """
 
     reference: str
@@ -112,6 +115,7 @@ class List:
     select: frozenset[str] = frozenset()
     returns: frozenset[str] = frozenset()
     extended: bool = False
+    status: tuple[StatusItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class StatusData:
     """``* STATUS name (item value ...)``; items by their wire names, in the order asked for."""
 
     name: str
-    items: tuple[tuple[bytes, int], ...]
+    items: tuple[tuple[bytes, int | bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,11 @@ class Recent:
 
 
 class DateField(Enum):
-    """Which date a key compares: INTERNALDATE, or the Date field as written."""
+    """Which date a key compares: INTERNALDATE, the Date field as written, or SAVEDATE (RFC 8514)."""
 
     INTERNAL = "internal"
     SENT = "sent"
+    SAVED = "saved"
 
 
 class Order(Enum):
@@ -50,7 +51,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """BEFORE, ON, SINCE, SENTBEFORE ...  day: days since 1970-01-01, time and zone ignored."""
+    """BEFORE, ON, SINCE, SENTBEFORE, SAVEDBEFORE ...  day: days since 1970-01-01, time and zone ignored."""
 
     field: DateField
     order: Order
@@ -108,6 +109,20 @@ class Modified:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailId:
+    """EMAILID (RFC 8474 6).  objectid: as the client gave it."""
+
+    objectid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    """THREADID (RFC 8474 6).  objectid: as the client gave it."""
+
+    objectid: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SeqNumbers:
     numbers: Numbers
 
@@ -146,6 +161,8 @@ Key = (
     | Body
     | InText
     | Modified
+    | EmailId
+    | ThreadId
     | SeqNumbers
     | Uids
     | Not

@@ -32,6 +32,8 @@ _SEQ_NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
 _SEQ_RANGE = _SEQ_NUMBER + rb"(?::" + _SEQ_NUMBER + rb")?"
 SEQUENCE_SET = re.compile(_SEQ_RANGE + rb"(?:," + _SEQ_RANGE + rb")*(?![0-9:,*])")
 
+OBJECTID = re.compile(rb"[A-Za-z0-9_-]{1,255}(?![^ )])")  # RFC 8474 7
+
 FLAG = re.compile(rb"\\?[" + ATOM_CHARS + rb"]+")  # flag, flag-keyword
 
 MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")

@@ -58,6 +58,10 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (Listed((), 'a "b"\\'), b'* LIST () "/" "a \\"b\\"\\\\"'),
     (Listed((), "nil"), b'* LIST () "/" "nil"'),
     (StatusData("INBOX", ((b"MESSAGES", 3), (b"UNSEEN", 0))), b"* STATUS INBOX (MESSAGES 3 UNSEEN 0)"),
+    (
+        StatusData("x", ((b"MAILBOXID", b"(F1)"), (b"SIZE", 2**63 - 1))),
+        b"* STATUS x (MAILBOXID (F1) SIZE 9223372036854775807)",
+    ),
     (SearchData(()), b"* SEARCH"),
     (SearchData((2, 84, 882)), b"* SEARCH 2 84 882"),
     (SearchData((2, 5), 917162500), b"* SEARCH 2 5 (MODSEQ 917162500)"),

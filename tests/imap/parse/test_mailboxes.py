@@ -35,6 +35,10 @@ LISTS = [
     (b' () "" "*"', List("", ("*",), extended=True)),
     (b' "" "*" RETURN ()', List("", ("*",), extended=True)),
     (
+        b' "" % RETURN (CHILDREN status (MESSAGES size MESSAGES))',
+        List("", ("%",), returns=options("CHILDREN"), extended=True, status=(StatusItem.MESSAGES, StatusItem.SIZE)),
+    ),
+    (
         b' (SUBSCRIBED) "" "*" RETURN (SPECIAL-USE)',  # Thunderbird
         List("", ("*",), options("SUBSCRIBED"), options("SPECIAL-USE"), extended=True),
     ),
@@ -66,7 +70,9 @@ BAD_LISTS = [
     (b' (RECURSIVEMATCH REMOTE) "" *', 1),
     (b' (UNKNOWN) "" *', 2),
     (b' "" * RETURN', 12),
-    (b' "" * RETURN (STATUS (MESSAGES))', 14),
+    (b' "" * RETURN (STATUS)', 20),
+    (b' "" * RETURN (STATUS ())', 22),
+    (b' "" * RETURN (STATUS (FOO))', 22),
     (b' "" * FOO (CHILDREN)', 6),
     (b' "" * x', 6),
     (b' "" "&Jjo"', 4),
@@ -148,10 +154,11 @@ PATTERN = st.text("aü/%*&- ", max_size=8)
     st.lists(PATTERN, min_size=1, max_size=3),
     st.sampled_from([(), ("SUBSCRIBED",), ("SUBSCRIBED", "RECURSIVEMATCH"), ("SPECIAL-USE", "REMOTE")]),
     st.sets(st.sampled_from(["SUBSCRIBED", "CHILDREN", "SPECIAL-USE"])),
+    st.lists(st.sampled_from(StatusItem), unique=True),
 )
 def test_what_is_written_is_read(
-    reference: str, patterns: list[str], select: tuple[str, ...], returns: set[str]
+    reference: str, patterns: list[str], select: tuple[str, ...], returns: set[str], status: list[StatusItem]
 ) -> None:
-    extended = bool(select or returns or len(patterns) > 1)
-    command = List(reference, tuple(patterns), frozenset(select), frozenset(returns), extended)
+    extended = bool(select or returns or status or len(patterns) > 1)
+    command = List(reference, tuple(patterns), frozenset(select), frozenset(returns), extended, tuple(status))
     assert parse_list(cursor(write_list(command))) == command

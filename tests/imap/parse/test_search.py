@@ -14,6 +14,7 @@ from opostd.imap.values.search import (
     Body,
     Dated,
     DateField,
+    EmailId,
     HasFlag,
     HasKeyword,
     Header,
@@ -30,6 +31,7 @@ from opostd.imap.values.search import (
     Search,
     SeqNumbers,
     Smaller,
+    ThreadId,
     Uids,
 )
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SavedResult, SequenceSet
@@ -58,6 +60,12 @@ KEYS: list[tuple[bytes, Key]] = [
     (b"HEADER {2+}\r\nCC \"\"", Header(b"cc", "")),
     (b"KEYWORD $Label1", HasKeyword("$Label1", True)),
     (b"LARGER 0", Larger(0)),
+    (b"SAVEDBEFORE 17-Jul-1996", Dated(DateField.SAVED, Order.BEFORE, DAY)),
+    (b"SAVEDON 17-Jul-1996", Dated(DateField.SAVED, Order.ON, DAY)),
+    (b'SAVEDSINCE "17-Jul-1996"', Dated(DateField.SAVED, Order.SINCE, DAY)),
+    (b"SAVEDATESUPPORTED", All()),
+    (b"(EMAILID Mx_-1)", EmailId(b"Mx_-1")),
+    (b"THREADID T0", ThreadId(b"T0")),
     (b"MODSEQ 0", Modified(ModSeq(0))),
     (b'modseq "/flags/\\\\draft" all 620162338', Modified(ModSeq(620162338))),
     (b"NEW", And((Recent(True), HasFlag(SEEN, False)))),
@@ -162,6 +170,11 @@ BAD = [
     (b" LARGER 4294967296", 8),
     (b" BEFORE yesterday", 8),
     (b" UID 0", 5),
+    (b" EMAILID", 8),
+    (b' EMAILID "M1"', 9),
+    (b" EMAILID M1+", 9),
+    (b" THREADID " + b"T" * 256, 10),
+    (b" SAVEDON yesterday", 9),
     (b" MODSEQ", 7),
     (b" MODSEQ -1", 8),
     (b" MODSEQ 9223372036854775808", 8),
@@ -205,6 +218,7 @@ def test_as_deep_and_as_many_as_allowed() -> None:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+OBJECTIDS = st.text("abZ019_-", min_size=1, max_size=6).map(str.encode)
 WORD = st.text("abcXYZ$-_.", min_size=1, max_size=6)
 LEAVES = (
     st.just(All())
@@ -218,6 +232,8 @@ LEAVES = (
     | st.builds(Header, WORD.map(lambda word: word.lower().encode()), TEXT)
     | st.builds(Body, TEXT)
     | st.builds(InText, TEXT)
+    | st.builds(EmailId, OBJECTIDS)
+    | st.builds(ThreadId, OBJECTIDS)
     | st.builds(Modified, st.integers(0, 2**63 - 1))
     | st.builds(SeqNumbers, SETS)
     | st.builds(Uids, SETS)

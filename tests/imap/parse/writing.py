@@ -46,8 +46,11 @@ def write_list(command: List) -> bytes:
     words.append(write_string(mutf7.encode(command.reference)))
     patterns = [write_string(mutf7.encode(pattern)) for pattern in command.patterns]
     words.append(patterns[0] if len(patterns) == 1 else b"(" + b" ".join(patterns) + b")")
-    if command.returns:
-        words.append(b"RETURN (" + " ".join(sorted(command.returns)).encode() + b")")
+    if command.returns or command.status:
+        returns = [option.encode() for option in sorted(command.returns)]
+        if command.status:
+            returns.append(b"STATUS (" + b" ".join([item.value for item in command.status]) + b")")
+        words.append(b"RETURN (" + b" ".join(returns) + b")")
     return b" ".join(words)
 
 
@@ -63,7 +66,8 @@ def write_key(key: search.Key) -> bytes:
         case search.Recent(recent):
             return b"RECENT" if recent else b"OLD"
         case search.Dated(field, order, day):
-            name = ("SENT" if field is search.DateField.SENT else "") + order.value.upper()
+            prefix = {search.DateField.SENT: "SENT", search.DateField.SAVED: "SAVED"}.get(field, "")
+            name = prefix + order.value.upper()
             date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
             return f"{name} {date.day}-{date:%b}-{date.year:04d}".encode()
         case search.Aged(seconds, older):
@@ -78,6 +82,10 @@ def write_key(key: search.Key) -> bytes:
             return b"BODY " + write_string(value.encode())
         case search.InText(value):
             return b"TEXT " + write_string(value.encode())
+        case search.EmailId(objectid):
+            return b"EMAILID " + objectid
+        case search.ThreadId(objectid):
+            return b"THREADID " + objectid
         case search.Modified(modseq):
             return b"MODSEQ %d" % modseq
         case search.SeqNumbers(numbers):

@@ -1,0 +1,86 @@
+"""STATUS (RFC 9051 6.3.11), of one mailbox and of those that LIST shows (RFC 5819).
+
+Up to date first (promise 5): whatever the number of boxes, what their subscriptions owe them is asked in a few
+statements, and only boxes that are owed something are written.
+"""
+
+from collections.abc import Sequence
+
+from opostd.imap.format.objectid import mailboxid
+from opostd.imap.session import Reply, Session
+from opostd.imap.state.snapshot import Snapshot
+from opostd.imap.values.commands import Status, StatusItem
+from opostd.imap.values.responses import StatusData
+from opostd.model.errors import NoSuchBox
+from opostd.model.flags import DELETED, SEEN
+from opostd.model.ids import BoxId
+from opostd.store import boxes
+from opostd.store.boxes import Status as Counted
+
+UNSEEN_BITS = bytes(not bits & SEEN for bits in range(256))
+DELETED_BITS = bytes(bool(bits & DELETED) for bits in range(256))
+
+
+async def status(session: Session, command: Status) -> Reply:
+    if StatusItem.HIGHESTMODSEQ in command.items:
+        for response in session.condstore():
+            yield response
+    services = session.services
+    box = await services.store.run(boxes.box_named, session.user.owner, command.name)
+    live = services.hub.live(box.owner, box.box)
+    if live.known:
+        found = {box.box: _counted(await live.bring_up())}
+    else:
+        found = await statuses(session, [box.box])
+    if box.box not in found:
+        raise NoSuchBox("no such mailbox")
+    yield status_data(command.name, command.items, found[box.box])
+
+
+async def statuses(session: Session, ids: Sequence[BoxId]) -> dict[BoxId, Counted]:
+    """Boxes of the user, brought up to date and counted, by id; one that is deleted meanwhile is left out.
+
+    A box whose newest state this process has is counted here, the others by the store.
+    """
+    hub, store, owner = session.services.hub, session.services.store, session.user.owner
+    await hub.bring_up([(owner, id_) for id_ in ids])
+    found: dict[BoxId, Counted] = {}
+    lives = {id_: live for id_ in ids if (live := hub.live(owner, id_)).known}
+    for box in await store.run(boxes.boxes_by_id, owner, list(lives)) if lives else []:
+        snapshot = lives[box.box].snapshot
+        if snapshot.box.highestmodseq == box.highestmodseq:
+            found[box.box] = _counted(snapshot)
+    missing = [id_ for id_ in ids if id_ not in found]
+    if missing:
+        found.update((each.box, each) for each in await store.run(boxes.statuses, owner, missing))
+    return found
+
+
+def _counted(snapshot: Snapshot) -> Counted:
+    bits = snapshot.bits.tobytes()
+    return Counted(
+        snapshot.box.box,
+        len(snapshot),
+        bits.translate(UNSEEN_BITS).count(1),
+        bits.translate(DELETED_BITS).count(1),
+        snapshot.box.uidnext,
+        snapshot.box.uidvalidity,
+        snapshot.modseq,
+        sum(snapshot.sizes),
+    )
+
+
+def status_data(name: str, items: Sequence[StatusItem], counted: Counted) -> StatusData:
+    """What is asked of a box.  RECENT is always 0 (``extensions``)."""
+    values: dict[StatusItem, int | bytes] = {
+        StatusItem.MESSAGES: counted.messages,
+        StatusItem.RECENT: 0,
+        StatusItem.UIDNEXT: counted.uidnext,
+        StatusItem.UIDVALIDITY: counted.uidvalidity,
+        StatusItem.UNSEEN: counted.unseen,
+        StatusItem.HIGHESTMODSEQ: counted.highestmodseq,
+        StatusItem.DELETED: counted.deleted,
+        StatusItem.SIZE: counted.size,
+        StatusItem.MAILBOXID: b"(%b)" % mailboxid(counted.box),
+    }
+    return StatusData(name, tuple((item.value, values[item]) for item in items))
