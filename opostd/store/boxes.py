@@ -73,10 +73,10 @@ class Status:
 @reads(Group.OWNER)
 def box_named(tx: Tx, owner: OwnerId, name: str) -> Box:
     """The box of that name; INBOX in any case.  Raises NoSuchBox."""
-    row = tx.execute(_NAMED, {"owner": owner, "name": canonical(name)}).first() if _sane(name) else None
-    if row is None:
+    rows = tx.rows(_NAMED, {"owner": owner, "name": canonical(name)}) if _sane(name) else []
+    if not rows:
         raise NoSuchBox("no such mailbox")
-    return box_of(row)
+    return box_of(rows[0])
 
 
 def _sane(name: str) -> bool:

@@ -13,16 +13,19 @@ from opostd.model.errors import NoSuchBox
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.store import schema
 from opostd.store.database import chunks
+from opostd.store.dialect import among, insert_delivered
 from opostd.store.locks import advance
 from opostd.store.run import Group, Tx, writes
 
 _dp = schema.delivered_post
-INSERT = sa.insert(_dp)
-_KNOWN = sa.select(_dp.c.post_id, _dp.c.uid).where(
-    _dp.c.owner_id == sa.bindparam("owner"),
-    _dp.c.box_id == sa.bindparam("box"),
-    _dp.c.post_id.in_(sa.bindparam("ids", expanding=True)),
-)
+_KNOWN = {
+    dialect: sa.select(_dp.c.post_id, _dp.c.uid).where(
+        _dp.c.owner_id == sa.bindparam("owner", type_=sa.BigInteger),
+        _dp.c.box_id == sa.bindparam("box", type_=sa.BigInteger),
+        ids,
+    )
+    for dialect, ids in among(_dp.c.post_id).items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +67,10 @@ def deliver(tx: Tx, owner: OwnerId, box: BoxId, posts: Sequence[Delivery], now: 
     uids.update((id_, Uid(uid)) for uid, id_ in enumerate(fresh, first))
     if fresh:
         rows = [
-            {
-                "owner_id": owner,
-                "box_id": box,
-                "uid": uids[id_],
-                "modseq": taken.highestmodseq,
-                "internaldate": each.internaldate,
-                "savedate": now,
-                "size": each.size,
-                "bits": each.bits,
-                "post_id": id_,
-                "keywords": " ".join(each.keywords),
-            }
+            (uids[id_], each.internaldate, each.size, each.bits, id_, " ".join(each.keywords))
             for id_, each in fresh.items()
         ]
-        tx.execute(INSERT, rows)
+        insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
         tx.hint(owner, box, taken.highestmodseq)
     return Delivered(taken.uidvalidity, tuple(uids[each.post] for each in posts), taken.highestmodseq, len(fresh))
 
@@ -106,7 +98,7 @@ def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dic
     """The UIDs of those posts that the box has; to be read under its lock."""
     found: dict[PostId, Uid] = {}
     for page in chunks(ids):
-        for row in tx.execute(_KNOWN, {"owner": owner, "box": box, "ids": list(page)}):
+        for row in tx.execute(_KNOWN[tx.dialect], {"owner": owner, "box": box, "ids": list(page)}):
             post, uid = PostId(row[0]), Uid(row[1])
             found[post] = min(uid, found.get(post, uid))
     return found

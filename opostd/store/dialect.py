@@ -6,13 +6,59 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId
+from opostd.store import schema
 from opostd.store.run import Tx
+from opostd.store.types import PostIdType
 
 
 def insert_new(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts rows; one whose key is there already is left as it is.  At most 500 rows."""
     if rows:
         tx.execute(_ignoring(tx, table), rows)
+
+
+def among(column: sa.Column[PostId]) -> dict[str, sa.ColumnElement[bool]]:
+    """By dialect: the column is one of the parameter ``ids``, a list.
+
+    On PostgreSQL as one array: a list of 500 parameters is planned anew each time, which takes longer than the search.
+    """
+    array = sa.bindparam("ids", type_=postgresql.ARRAY(PostIdType()))
+    return {
+        "postgresql": column == sa.func.any(sa.cast(array, postgresql.ARRAY(PostIdType()))),
+        "sqlite": column.in_(sa.bindparam("ids", expanding=True)),
+    }
+
+
+NewRow = tuple[int, int, int, int, PostId, str]
+"""Of delivered_post: uid, internaldate, size, bits, post, keywords."""
+
+_dp = schema.delivered_post
+_DELIVERED = sa.insert(_dp)
+_DELIVERED_ARRAYS = sa.text("""
+    INSERT INTO delivered_post
+        (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
+    SELECT CAST(:owner AS bigint), CAST(:box AS bigint), CAST(:modseq AS bigint), CAST(:savedate AS bigint), row.*
+    FROM unnest(
+        CAST(:uids AS bigint[]), CAST(:internaldates AS bigint[]), CAST(:sizes AS integer[]),
+        CAST(:bits AS smallint[]), CAST(:posts AS uuid[]), CAST(:keywords AS text[])
+    ) AS row""")
+
+
+def insert_delivered(
+    tx: Tx, owner: OwnerId, box: BoxId, modseq: ModSeq, savedate: int, rows: Sequence[NewRow]
+) -> None:  # fmt: skip
+    """New rows of one box.  On PostgreSQL an array for each column: one statement, whatever the number of rows."""
+    if tx.dialect == "postgresql":
+        uids, internaldates, sizes, bits, posts, keywords = map(list, zip(*rows, strict=True))
+        columns = {"uids": uids, "internaldates": internaldates, "sizes": sizes, "bits": bits, "keywords": keywords}
+        posts = [post.hex() for post in posts]
+        here = {"owner": owner, "box": box, "modseq": modseq, "savedate": savedate}
+        tx.count(_DELIVERED_ARRAYS, {**here, **columns, "posts": posts})
+    else:
+        same = {"owner_id": owner, "box_id": box, "modseq": modseq, "savedate": savedate}
+        names = ("uid", "internaldate", "size", "bits", "post_id", "keywords")
+        tx.execute(_DELIVERED, [{**same, **dict(zip(names, row, strict=True))} for row in rows])
 
 
 def inserted(tx: Tx, table: sa.Table, row: dict[str, Any]) -> bool:

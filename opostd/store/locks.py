@@ -45,10 +45,10 @@ def box_of(row: Any) -> Box:
 
 def read_box(tx: Tx, owner: OwnerId, box_id: BoxId) -> Box:
     """The box as it is, without its lock.  Raises NoSuchBox."""
-    row = tx.execute(_READ, {"b_owner": owner, "b_box": box_id}).first()
-    if row is None:
+    rows = tx.rows(_READ, {"b_owner": owner, "b_box": box_id})
+    if not rows:
         raise NoSuchBox("no such mailbox")
-    return box_of(row)
+    return box_of(rows[0])
 
 
 def advance(tx: Tx, owner: OwnerId, box_id: BoxId, *, uids: int = 0, modseqs: int = 0) -> Box:
@@ -57,12 +57,10 @@ def advance(tx: Tx, owner: OwnerId, box_id: BoxId, *, uids: int = 0, modseqs: in
     Negative numbers give back what was taken in this transaction.  Raises NoSuchBox, and LimitReached rather than
     begin the UIDs anew.
     """
-    row = tx.execute(
-        _ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs}
-    ).first()  # fmt: skip
-    if row is None:
+    rows = tx.rows(_ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs})
+    if not rows:
         raise NoSuchBox("no such mailbox")
-    found = box_of(row)
+    found = box_of(rows[0])
     if uids > 0 and found.uidnext > LAST_UID:  # uidnext itself must be a number that a client can be told
         raise LimitReached("the mailbox has given all its UIDs: move its messages to a new one")
     return found

@@ -1,23 +1,49 @@
 """COPY, MOVE and EXPUNGE: rows are made, moved and removed; posts are not touched (RFC 9051 6.4.3, 6.4.7, 6.4.8).
 
-A copy into a box that has the post already is a second row all the same; only deliveries look for the post first.
+The database copies rows itself, whatever their number; only UIDs come here.  What is read under the boxes' locks
+stays as it is until COMMIT, so each statement finds the rows that the one before it found.  A copy into a box that has
+the post already is a second row all the same; only deliveries look for the post first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from opostd.model.flags import DELETED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.store import schema
-from opostd.store.database import chunks
-from opostd.store.delivery import INSERT
-from opostd.store.locks import advance, lock
+from opostd.store.locks import LAST_UID, advance, lock
+from opostd.store.ranges import ONE_RANGE
 from opostd.store.run import Group, Tx, writes
 
-_dp = schema.delivered_post
+_dp, _gone = schema.delivered_post, schema.expunged
+
+
+def _big(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+_UIDS = sa.select(_dp.c.uid).where(*ONE_RANGE).order_by(_dp.c.uid)
+_DELETED_UIDS = _UIDS.where(_dp.c.bits.bitwise_and(DELETED) != 0)
+_ROW = {
+    "owner_id": _dp.c.owner_id,
+    "box_id": _big("target"),
+    "uid": _big("first_uid") + sa.func.row_number().over(order_by=_dp.c.uid) - 1,
+    "modseq": _big("new_modseq"),
+    "internaldate": _dp.c.internaldate,
+    "savedate": _big("now"),
+    "size": _dp.c.size,
+    "bits": _dp.c.bits,
+    "post_id": sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE),
+    "keywords": _dp.c.keywords,
+}
+_COPY = sa.insert(_dp).from_select(list(_ROW), sa.select(*_ROW.values()).where(*ONE_RANGE))
+_REMEMBER = sa.insert(_gone).from_select(
+    ["owner_id", "box_id", "modseq", "uid"],
+    sa.select(_dp.c.owner_id, _dp.c.box_id, _big("new_modseq"), _dp.c.uid).where(*ONE_RANGE),
+)
+_DELETE = sa.delete(_dp).where(*ONE_RANGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +61,16 @@ def copy(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Ui
     Flags, keywords and INTERNALDATE stay; SAVEDATE is now.  UIDs that are gone are left out.  Raises NoSuchBox.
     """
     _lock_both(tx, owner, source, target)
-    return _copied(tx, owner, source, target, uids, now)
+    return _copied(tx, owner, source, target, _found(tx, _UIDS, owner, source, uids), now)
 
 
 @writes(Group.OWNER)
 def move(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int) -> Copied:
     """``copy``, and the messages leave the source; all of it or nothing.  Raises NoSuchBox."""
     _lock_both(tx, owner, source, target)
-    copied = _copied(tx, owner, source, target, uids, now)
-    _removed(tx, owner, source, [uid for uid, _ in copied.pairs], deleted_only=False)
+    runs = _found(tx, _UIDS, owner, source, uids)
+    copied = _copied(tx, owner, source, target, runs, now)
+    _remove(tx, owner, source, runs)
     return copied
 
 
@@ -54,7 +81,13 @@ def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, dele
     uids: None is all; deleted_only: of these the ``\\Deleted``.  Raises NoSuchBox.
     """
     lock(tx, owner, box)
-    return _removed(tx, owner, box, uids, deleted_only=deleted_only)
+    wanted = uids
+    if deleted_only:
+        deleted = [row[0] for row in tx.rows(_DELETED_UIDS, _here(owner, box, uids))]
+        wanted = deleted if uids is None else sorted(set(deleted).intersection(uids))
+    runs = _found(tx, _UIDS, owner, box, wanted)
+    _remove(tx, owner, box, runs)
+    return [Uid(uid) for run in runs for uid in run]
 
 
 def _lock_both(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId) -> None:
@@ -62,58 +95,58 @@ def _lock_both(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId) -> None:
         lock(tx, owner, box)
 
 
-def _copied(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int) -> Copied:
-    rows: list[sa.Row[*tuple[Any, ...]]] = []
-    for page in chunks(uids):
-        here = (_dp.c.owner_id == owner, _dp.c.box_id == source, _dp.c.uid.in_(page))
-        rows += tx.execute(
-            sa.select(_dp.c.uid, _dp.c.post_id, _dp.c.size, _dp.c.internaldate, _dp.c.bits, _dp.c.keywords).where(*here)
-        ).all()
-    rows.sort(key=lambda row: row.uid)
-    if not rows:
+def _here(owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> dict[str, int]:
+    """The smallest range that has them all; None is the whole box."""
+    first, last = (1, LAST_UID) if uids is None else (min(uids), max(uids)) if uids else (1, 0)
+    return {"owner": owner, "box": box, "first": first, "last": last}
+
+
+def _found(
+    tx: Tx, statement: sa.Executable, owner: OwnerId, box: BoxId, uids: Collection[int] | None
+) -> list[list[int]]:  # fmt: skip
+    """Those of the messages that are there, ascending, in runs with none between them that is not wanted.
+
+    A run is a range of UIDs for the database, though there may be gaps in it.
+    """
+    there = [row[0] for row in tx.rows(statement, _here(owner, box, uids))]
+    wanted = None if uids is None else set(uids)
+    if wanted is None or (len(wanted) >= len(there) and wanted.issuperset(there)):
+        return [there] if there else []
+    runs: list[list[int]] = []
+    open_run = False
+    for uid in there:
+        if uid not in wanted:
+            open_run = False
+        elif open_run:
+            runs[-1].append(uid)
+        else:
+            runs.append([uid])
+            open_run = True
+    return runs
+
+
+def _copied(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, runs: list[list[int]], now: int) -> Copied:
+    count = sum(map(len, runs))
+    if not count:
         return Copied(lock(tx, owner, target).uidvalidity, ())
-    taken = advance(tx, owner, target, uids=len(rows), modseqs=1)
-    first = taken.uidnext - len(rows)
-    new = [
-        {
-            "owner_id": owner,
-            "box_id": target,
-            "uid": uid,
-            "modseq": taken.highestmodseq,
-            "internaldate": row.internaldate,
-            "savedate": now,
-            "size": row.size,
-            "bits": row.bits,
-            "post_id": row.post_id,
-            "keywords": row.keywords,
-        }
-        for uid, row in enumerate(rows, first)
-    ]
-    for page_of_rows in chunks(new):
-        tx.execute(INSERT, page_of_rows)
+    taken = advance(tx, owner, target, uids=count, modseqs=1)
+    first = next_uid = taken.uidnext - count
+    values = []
+    for run in runs:
+        given = {"target": target, "first_uid": next_uid, "new_modseq": taken.highestmodseq, "now": now}
+        values.append({**_here(owner, source, run), **given})
+        next_uid += len(run)
+    tx.count_many(_COPY, values)
     tx.hint(owner, target, taken.highestmodseq)
-    return Copied(taken.uidvalidity, tuple((Uid(row.uid), Uid(uid)) for uid, row in enumerate(rows, first)))
+    sources = [Uid(uid) for run in runs for uid in run]
+    return Copied(taken.uidvalidity, tuple((uid, Uid(new)) for new, uid in enumerate(sources, first)))
 
 
-def _removed(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, *, deleted_only: bool) -> list[Uid]:
-    here = [_dp.c.owner_id == owner, _dp.c.box_id == box]
-    if deleted_only:
-        here.append(_dp.c.bits.bitwise_and(DELETED) != 0)
-    gone: list[Uid] = []
-    wanted = [here] if uids is None else [[*here, _dp.c.uid.in_(page)] for page in chunks(uids)]
-    for conditions in wanted:
-        gone += tx.execute(sa.delete(_dp).where(*conditions).returning(_dp.c.uid)).scalars()
-    if not gone:
-        return []
-    gone.sort()
-    modseq = advance(tx, owner, box, modseqs=1).highestmodseq
-    remember_expunged(tx, owner, box, modseq, gone)
+def _remove(tx: Tx, owner: OwnerId, box: BoxId, runs: list[list[int]]) -> None:
+    if not runs:
+        return
+    modseq: ModSeq = advance(tx, owner, box, modseqs=1).highestmodseq
+    values = [{**_here(owner, box, run), "new_modseq": modseq} for run in runs]
+    tx.count_many(_REMEMBER, values)
+    tx.count_many(_DELETE, values)
     tx.hint(owner, box, modseq)
-    return gone
-
-
-def remember_expunged(tx: Tx, owner: OwnerId, box: BoxId, modseq: ModSeq, uids: Sequence[Uid]) -> None:
-    """For those who look later: these UIDs left with this change."""
-    rows = [{"owner_id": owner, "box_id": box, "modseq": modseq, "uid": uid} for uid in uids]
-    for page in chunks(rows):
-        tx.execute(sa.insert(schema.expunged), page)

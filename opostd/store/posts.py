@@ -14,14 +14,14 @@ from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import NewPost, PostFacts, Target
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.dialect import contains, insert_new
+from opostd.store.dialect import among, contains, insert_new
 from opostd.store.run import Group, Tx, reads, writes
 
 _FIELDS = tuple(field.name for field in fields(PostFacts))
 _post, _body, _text = schema.post, schema.post_body, schema.post_text
-_FACTS = sa.select(*(_post.c[name] for name in _FIELDS)).where(
-    _post.c.id.in_(sa.bindparam("ids", expanding=True))
-)  # fmt: skip
+_FACTS = {
+    dialect: sa.select(*(_post.c[name] for name in _FIELDS)).where(ids) for dialect, ids in among(_post.c.id).items()
+}
 _RAW = sa.select(_body.c.raw).where(_body.c.id == sa.bindparam("id"))
 _SLICE = sa.select(
     sa.func.substr(_body.c.raw, sa.bindparam("start", type_=sa.Integer), sa.bindparam("length", type_=sa.Integer))
@@ -82,7 +82,7 @@ def facts(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
     """What was computed at acceptance, by id; an id that is not there is left out."""
     found: dict[PostId, PostFacts] = {}
     for page in chunks(ids):
-        for row in tx.execute(_FACTS, {"ids": list(page)}):
+        for row in tx.execute(_FACTS[tx.dialect], {"ids": list(page)}):
             found[PostId(row[0])] = PostFacts(*row)
     return found
 
@@ -90,19 +90,19 @@ def facts(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
 @reads(Group.POST)
 def raw(tx: Tx, id_: PostId) -> bytes:
     """The octets of a post.  Raises LostPost."""
-    found: bytes | None = tx.execute(_RAW, {"id": id_}).scalar()
-    if found is None:
+    rows = tx.rows(_RAW, {"id": id_})
+    if not rows:
         raise LostPost(f"post {post_id_text(id_)} is lost")
-    return found
+    return bytes(rows[0][0])
 
 
 @reads(Group.POST)
 def raw_slice(tx: Tx, id_: PostId, start: int, length: int) -> bytes:
     """Octets of a post from ``start``, at most ``length`` of them; the rest is not read.  Raises LostPost."""
-    found: bytes | None = tx.execute(_SLICE, {"id": id_, "start": start + 1, "length": length}).scalar()
-    if found is None:
+    rows = tx.rows(_SLICE, {"id": id_, "start": start + 1, "length": length})
+    if not rows:
         raise LostPost(f"post {post_id_text(id_)} is lost")
-    return found
+    return bytes(rows[0][0])
 
 
 @reads(Group.POST)

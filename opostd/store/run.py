@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from opostd.model.records import BoxHint
 from opostd.store.database import Database, Step
 from opostd.store.groups import Group
 from opostd.store.notify import EVERYTHING, Bus, open_bus
+from opostd.store.ready import ready
 from opostd.store.retry import Attempts
 from opostd.store.schema import REVISION
 
@@ -61,6 +62,30 @@ class Tx:
         result = self._connection.execute(statement, parameters)
         assert isinstance(result, sa.CursorResult)
         return result
+
+    def rows(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """What a statement that is made once, at import, returns: the driver's own tuples.
+
+        A third of the time of ``execute``, for the few statements that every command runs.  No list parameters, no
+        column whose values SQLAlchemy would convert; a driver's own errors, which ``retry`` knows as well.
+        """
+        if (known := ready(statement, self._connection)) is not None:
+            return known.run(parameters)[0]
+        return [tuple(row) for row in self.execute(statement, dict(parameters))]
+
+    def count(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> int:
+        """As ``rows``, for a statement without rows: how many it has changed."""
+        if (known := ready(statement, self._connection)) is not None:
+            return known.run(parameters)[1]
+        return self.execute(statement, dict(parameters)).rowcount
+
+    def count_many(self, statement: sa.Executable, parameters: Sequence[Mapping[str, Any]]) -> int:
+        """As ``count``, once for each of the parameters."""
+        changed = 0
+        while parameters and (known := ready(statement, self._connection)) is None:
+            changed += self.count(statement, parameters[0])
+            parameters = parameters[1:]
+        return changed + (known.run_many(parameters) if parameters and known is not None else 0)
 
     def has_table(self, name: str) -> bool:
         """Whether the database has this table."""

@@ -14,7 +14,8 @@ from opostd.model.ids import BoxId, OwnerId, PostId, Uid
 from opostd.model.records import Subscription
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.delivery import INSERT, known_uids
+from opostd.store.delivery import known_uids
+from opostd.store.dialect import insert_delivered
 from opostd.store.locks import advance
 from opostd.store.run import Group, Store, Tx, reads, writes
 
@@ -40,6 +41,9 @@ _SOURCE_ROWS = (
     )
     .order_by(_dp.c.uid)
     .limit(sa.bindparam("most"))
+)
+_TAIL = sa.select(_box.c.box_id, _box.c.uidnext).where(
+    _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id == sa.bindparam("source")
 )
 _THIS = (
     _sub.c.owner_id == sa.bindparam("s_owner"),
@@ -112,15 +116,15 @@ def carry(tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = Non
         if top is None or top <= each.watermark:
             continue
         if room:
-            rows = tx.execute(
+            rows = tx.rows(
                 _SOURCE_ROWS,
                 {"owner": each.source_owner, "box": each.source, "after": each.watermark, "top": top, "most": room},
-            ).all()
+            )
             full = len(rows) == room
-            for row in rows:
-                fresh.setdefault(PostId(row.post_id), (row.size, row.internaldate))
-            watermark = rows[-1].uid if full else top  # messages that have left the source may stand at its end
-            tx.execute(_MOVE_WATERMARK, {**_bound(each), "s_watermark": watermark})
+            for _, post, size, internaldate in rows:
+                fresh.setdefault(PostId(post), (size, internaldate))
+            watermark = rows[-1][0] if full else top  # messages that have left the source may stand at its end
+            tx.count(_MOVE_WATERMARK, {**_bound(each), "s_watermark": watermark})
             room -= len(rows)
             more = more or watermark < top
         else:
@@ -138,21 +142,10 @@ def _put(tx: Tx, owner: OwnerId, box: BoxId, fresh: dict[PostId, tuple[int, int]
     taken = advance(tx, owner, box, uids=len(fresh))
     first = taken.uidnext - len(fresh)
     rows = [
-        {
-            "owner_id": owner,
-            "box_id": box,
-            "uid": uid,
-            "modseq": taken.highestmodseq,
-            "internaldate": internaldate,
-            "savedate": now,
-            "size": size,
-            "bits": 0,
-            "post_id": post,
-            "keywords": "",
-        }
+        (uid, internaldate, size, 0, post, "")
         for uid, (post, (size, internaldate)) in enumerate(fresh.items(), first)
-    ]
-    tx.execute(INSERT, rows)
+    ]  # fmt: skip
+    insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
     tx.hint(owner, box, taken.highestmodseq)
 
 
@@ -168,7 +161,7 @@ def last_uid(tx: Tx, owner: OwnerId, source: BoxId) -> Uid | None:
 
 
 def _of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:
-    return [_subscription(row) for row in tx.execute(_OF_TARGET, {"owner": owner, "target": box})]
+    return [_subscription(row) for row in tx.rows(_OF_TARGET, {"owner": owner, "target": box})]
 
 
 def _subscription(row: Sequence[int]) -> Subscription:
@@ -189,10 +182,16 @@ def _tops(tx: Tx, subscriptions: Sequence[Subscription]) -> dict[tuple[OwnerId, 
         by_owner.setdefault(each.source_owner, set()).add(each.source)
     found: dict[tuple[OwnerId, BoxId], int] = {}
     for owner, sources in by_owner.items():
-        for page in chunks(sorted(sources)):
-            for row in tx.execute(_TAILS, {"owner": owner, "boxes": list(page)}):
-                found[owner, BoxId(row.box_id)] = row.uidnext - 1
+        if len(sources) == 1:  # `everyone`, which is all that most people have
+            rows = tx.rows(_TAIL, {"owner": owner, "source": next(iter(sources))})
+        else:
+            rows = [row for page in chunks(sorted(sources)) for row in _tails(tx, owner, page)]
+        found |= {(owner, BoxId(box)): uidnext - 1 for box, uidnext in rows}
     return found
+
+
+def _tails(tx: Tx, owner: OwnerId, sources: Sequence[BoxId]) -> list[tuple[int, int]]:
+    return [(row[0], row[1]) for row in tx.execute(_TAILS, {"owner": owner, "boxes": list(sources)})]
 
 
 def _bound(each: Subscription) -> dict[str, int]:
