@@ -82,10 +82,13 @@ async def _set_seen(session: Session, found: Sequence[int]) -> frozenset[int]:
     result = await session.services.store.run(
         flags.store_flags, *box.live.key, uid_spans(box.snapshot, unseen), FlagAction.ADD, Flags(SEEN), None
     )
-    await box.live.refresh()
-    if result.changed:
-        box.own.add(result.modseq)
-    return frozenset(result.changed)
+    uids = [box.snapshot.uids[index] for index in unseen]
+    snapshot = await box.live.refresh()
+    if not result.changed:
+        return frozenset()
+    box.own.add(result.modseq)
+    places = ((uid, snapshot.index(uid)) for uid in uids)  # where another has come between, it is told behind
+    return frozenset(uid for uid, at in places if at is not None and snapshot.modseqs[at] == result.modseq)
 
 
 async def lines(
