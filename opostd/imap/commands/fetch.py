@@ -79,10 +79,10 @@ async def _set_seen(session: Session, found: Sequence[int]) -> frozenset[int]:
     unseen = [index for index in found if not box.snapshot.bits[index] & SEEN]
     if not unseen:
         return frozenset()
+    uids = [box.snapshot.uids[index] for index in unseen]
     result = await session.services.store.run(
         flags.store_flags, *box.live.key, uid_spans(box.snapshot, unseen), FlagAction.ADD, Flags(SEEN), None
     )
-    uids = [box.snapshot.uids[index] for index in unseen]
     snapshot = await box.live.refresh()
     if not result.changed:
         return frozenset()
