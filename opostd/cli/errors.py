@@ -10,6 +10,7 @@ _TABLE: tuple[tuple[type[Exception], int], ...] = (
     (errors.SchemaMismatch, EX_CONFIG),
     (errors.NoSuchAddress, EX_NOUSER),
     (errors.NoSuchBox, EX_NOUSER),
+    (errors.NoSuchPost, EX_NOUSER),
     (errors.AddressTaken, EX_CANTCREAT),
     (errors.BoxExists, EX_CANTCREAT),
     (errors.NotAllowed, EX_NOPERM),

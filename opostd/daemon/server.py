@@ -19,6 +19,7 @@ from opostd import __version__
 from opostd.auth.login import Authenticator
 from opostd.config import Settings
 from opostd.daemon import demo, sockets, tls
+from opostd.daemon.agent import Agent
 from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
 from opostd.daemon.sockets import Listener
 from opostd.imap.server import ImapDoor
@@ -64,6 +65,7 @@ class Server:
         self._store: Store | None = None
         self._renderer: RenderPool | None = None
         self._intake: Intake | None = None
+        self._agent: Agent | None = None
         self._auth: Authenticator | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
@@ -86,6 +88,8 @@ class Server:
         except Unavailable as error:
             raise StartFailed(EX_UNAVAILABLE, f"the database cannot be reached: {error}") from error
         await intake.start()
+        self._agent = Agent(store, now)
+        self._agent.start()
         self._auth = Authenticator(store, settings.domains, settings.auth)
         await self._open_doors(store, intake, self._auth)
         if settings.http.listen:
@@ -193,6 +197,8 @@ class Server:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("a door did not close well", exc_info=result)
+        if self._agent is not None:
+            await self._agent.close()
         if self._intake is not None:
             await self._intake.close()
         if self._auth is not None:

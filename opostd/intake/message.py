@@ -130,6 +130,11 @@ def _has_long_line(raw: bytes, limit: int) -> bool:
     return False
 
 
+def header_fields(header: bytes) -> list[Field]:
+    """The fields of a header block; the empty line that ends it may be there."""
+    return list(_fields(header.removesuffix(CRLF) if header.endswith(CRLF + CRLF) else header))
+
+
 def _fields(header: bytes) -> Iterable[Field]:
     """The fields, each with its continuation lines; a line that is neither is a field without a name, and stays."""
     lines: list[bytes] = []

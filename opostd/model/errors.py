@@ -26,10 +26,6 @@ class NoSuchBox(Refused):
     """The box is not there, or is not this owner's: the two are never told apart."""
 
 
-class NoSuchMessage(Refused):
-    """The message is not in the box, or not any more."""
-
-
 class BoxExists(Refused):
     """A box of that name is there already."""
 
@@ -76,6 +72,10 @@ class MailLoop(BadMessage):
 
 class LostPost(Refused):
     """A box has a row of a post that the store does not have: a damaged database."""
+
+
+class NoSuchPost(Refused):
+    """There is no post of that id, or that number."""
 
 
 class LoginFailed(Refused):

@@ -41,6 +41,14 @@ class MemberRole(IntFlag):
     SENDER = 2
 
 
+class Withdraw(IntEnum):
+    """From which boxes a post that is taken back goes; it always leaves its sources."""
+
+    ALL = 0
+    UNREAD = 1  # where it was not read
+    UNTOUCHED = 2  # where it was neither flagged nor moved: what has come to its end
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person who can log in.  login: the address folded; secret: an argon2id string, None for no login."""

@@ -10,18 +10,20 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from opostd.model.errors import AddressTaken, NoSuchAddress, NoSuchBox
+from opostd.model.errors import AddressTaken, BoxExists, NoSuchAddress, NoSuchBox
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
-from opostd.store import accounts, boxes, schema, sources
+from opostd.store import accounts, boxes, schema, sources, subscriptions, sync
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.run import Group, Store, Tx, writes
 from opostd.store.sources import ADMINISTRATORS, Member, members, role, source
+from opostd.store.subscriptions import From
 
 __all__ = [
     "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_sender", "add_user", "delete_group", "delete_user",
-    "ensure_system", "join", "leave", "members", "remove_alias", "remove_sender", "role", "set_policy", "source",
+    "ensure_system", "join", "leave", "members", "move_subscription", "remove_alias", "remove_sender", "role",
+    "set_policy", "source", "subscribe", "unsubscribe",
 ]  # fmt: skip
 
 EVERYONE = "everyone"
@@ -223,6 +225,68 @@ async def _unsubscribe(store: Store, source_box: BoxId, owner: OwnerId, now: int
         with contextlib.suppress(NoSuchBox):  # deleted meanwhile, and the subscription with it
             while not await store.run(sources.leave_step, owner, target, source_box, saved):
                 pass
+
+
+async def subscribe(
+    store: Store, addr: str, owner: OwnerId, *, box: str = "INBOX", since: From = subscriptions.NOW, now: int
+) -> int:
+    """Somebody reads a source in this box too, from that point on; how many posts of before they were given now.
+
+    A box that is not there is made and subscribed to, so that mail programs show it.  Who reads the source there
+    already gets the history they lack.  Raises NoSuchAddress, BadBoxName, LimitReached.
+    """
+    source_box, login = await _source_box(store, addr), await _login(store, owner)
+    target = await _box(store, owner, box, now)
+    await store.run(subscriptions.begin, owner, target, source_box, since)
+    await store.run(sources.add_role, source_box, owner, login, MemberRole.READER)
+    rows, more = 0, since != subscriptions.NOW
+    while more:
+        count, more = await store.run(subscriptions.history_step, owner, target, source_box, since, now)
+        rows += count
+    return rows + await sync.bring_up(store, owner, target, now=now)
+
+
+async def _box(store: Store, owner: OwnerId, name: str, now: int) -> BoxId:
+    try:
+        return (await store.run(boxes.box_named, owner, name)).box
+    except NoSuchBox:
+        pass
+    try:
+        made = (await store.run(boxes.create, owner, name, "", now)).box
+    except BoxExists:  # somebody was quicker
+        made = (await store.run(boxes.box_named, owner, name)).box
+    await store.run(boxes.lsub_add, owner, name)
+    return made
+
+
+async def move_subscription(store: Store, addr: str, owner: OwnerId, box: str, now: int) -> None:
+    """What a source sends from now on goes into that box alone; what has come stays where it is.
+
+    The box is made where it is not there.  Raises NoSuchAddress, where somebody does not read the source too.
+    """
+    source_box = await _source_box(store, addr)
+    old = await store.run(sources.targets, owner, source_box)
+    if not old:
+        raise NoSuchAddress(f"there is no subscription to {addr}")
+    target = await _box(store, owner, box, now)
+    for each in old:
+        if each != target:
+            while not await store.run(subscriptions.move_step, owner, each, target, source_box, now):
+                pass
+
+
+async def unsubscribe(store: Store, addr: str, owner: OwnerId, box: str, now: int) -> None:
+    """Ends the subscription of this box alone; the last one is ``leave``.  Raises NoSuchAddress, NoSuchBox."""
+    source_box = await _source_box(store, addr)
+    target = (await store.run(boxes.box_named, owner, box)).box
+    targets = await store.run(sources.targets, owner, source_box)
+    if target not in targets:
+        raise NoSuchAddress(f"{addr} does not go into {box}")
+    if targets == [target]:
+        await leave(store, addr, owner, now)
+        return
+    while not await store.run(sources.leave_step, owner, target, source_box, now):
+        pass
 
 
 async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:

@@ -111,3 +111,9 @@ def retry_later(tx: Tx, key: Key, error: str, next_at: int) -> None:
 def _bound(key: Key) -> dict[str, object]:
     post, owner, box = key
     return {"s_post": post, "s_owner": owner, "s_box": box}
+
+
+@writes(Group.POST)
+def drop_post(tx: Tx, post: PostId) -> int:
+    """Removes all that waits of a post; how many rows that were."""
+    return tx.execute(sa.delete(_spool).where(_spool.c.post_id == post)).rowcount

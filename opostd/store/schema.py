@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0002"
+REVISION = "0003"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -154,6 +154,23 @@ member = sa.Table(
     _text("address"),  # of the member
     sa.Column("role", sa.SmallInteger, nullable=False, server_default=sa.text("1")),  # bits: MemberRole
     sa.Index("member_member", "owner_id", "member_owner"),  # what somebody who is deleted belongs to
+    sqlite_with_rowid=False,
+)
+
+withdrawal = sa.Table(
+    "withdrawal",  # posts that are taken back, or will be at their end
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _post_id("post_id", primary_key=True),
+    sa.Column("policy", sa.SmallInteger, nullable=False),  # Withdraw: from which boxes
+    _big("begins"),
+    _big("next_at"),  # the next sweep; withdraw.NEVER after the last
+    # Rows in readers' boxes, for the report; of the last sweep: those that the policy left
+    *(
+        sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0"))
+        for name in ("removed", "removed_seen", "kept", "kept_seen")
+    ),
+    sa.Index("withdrawal_next", "owner_id", "next_at"),
     sqlite_with_rowid=False,
 )
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid
-from opostd.model.records import Box, Subscription
+from opostd.model.records import Subscription
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.delivery import known_uids
 from opostd.store.dialect import insert_delivered
-from opostd.store.locks import advance, read_box
+from opostd.store.locks import advance
 from opostd.store.run import Group, Store, Tx, reads, writes
 
 PAGE = 500  # rows carried in one transaction (rule 9)
@@ -79,16 +79,9 @@ async def bring_up(store: Store, owner: OwnerId, box: BoxId, *, now: int) -> int
 
 
 @reads(Group.OWNER)
-def peek(tx: Tx, owner: OwnerId, box: BoxId) -> tuple[Box, bool]:
-    """The row of a box, and whether a source has something for it: what NOOP asks, in one look.  Raises NoSuchBox."""
-    late = behind(tx, owner, box)
-    return read_box(tx, owner, box), late
-
-
-@reads(Group.OWNER)
 def behind(tx: Tx, owner: OwnerId, box: BoxId) -> bool:
     """Whether a source has something for this box; without a lock."""
-    found = _of_target(tx, owner, box)
+    found = of_target(tx, owner, box)
     tops = _tops(tx, found)
     return any(tops.get(_source(each), 0) > each.watermark for each in found)
 
@@ -114,7 +107,7 @@ def carry(tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = Non
     NoSuchBox.
     """
     advance(tx, owner, box, modseqs=1)  # the lock; what it protects is read from here on
-    subscriptions = [each for each in _of_target(tx, owner, box) if only in (None, each.source)]
+    subscriptions = [each for each in of_target(tx, owner, box) if only in (None, each.source)]
     tops = _tops(tx, subscriptions)
     fresh: dict[PostId, tuple[int, int]] = {}
     room, more = PAGE, False
@@ -136,16 +129,20 @@ def carry(tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = Non
             more = more or watermark < top
         else:
             more = True
-    for post in known_uids(tx, owner, box, list(fresh)):
-        del fresh[post]
-    _put(tx, owner, box, fresh, now)
-    return Carried(len(fresh), more)
+    return Carried(put(tx, owner, box, fresh, now), more)
 
 
-def _put(tx: Tx, owner: OwnerId, box: BoxId, fresh: dict[PostId, tuple[int, int]], now: int) -> None:
+def put(tx: Tx, owner: OwnerId, box: BoxId, posts: dict[PostId, tuple[int, int]], now: int) -> int:
+    """Rows of those posts that the box has not, in the order given; how many.
+
+    posts: size and INTERNALDATE.  To be called under the box's lock, with one modseq taken, which is given back when
+    there is nothing new.
+    """
+    known = known_uids(tx, owner, box, list(posts))
+    fresh = {post: facts for post, facts in posts.items() if post not in known}
     if not fresh:
         advance(tx, owner, box, modseqs=-1)
-        return
+        return 0
     taken = advance(tx, owner, box, uids=len(fresh))
     first = taken.uidnext - len(fresh)
     rows = [
@@ -154,6 +151,7 @@ def _put(tx: Tx, owner: OwnerId, box: BoxId, fresh: dict[PostId, tuple[int, int]
     ]  # fmt: skip
     insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
     tx.hint(owner, box, taken.highestmodseq)
+    return len(rows)
 
 
 def forget(tx: Tx, owner: OwnerId, target: BoxId, source: BoxId) -> None:
@@ -167,7 +165,8 @@ def last_uid(tx: Tx, owner: OwnerId, source: BoxId) -> Uid | None:
     return None if row is None else Uid(row.uidnext - 1)
 
 
-def _of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:
+def of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:
+    """The subscriptions of a box; to be read under its lock by whoever changes them."""
     return [_subscription(row) for row in tx.rows(_OF_TARGET, {"owner": owner, "target": box})]
 
 

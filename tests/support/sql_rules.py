@@ -23,8 +23,20 @@ KEY_OF = {
     Group.DIRECTORY: re.compile(r"\baddr\s*(=|IN\b)", re.IGNORECASE),
     Group.OWNER: OWNER,
 }
-# The reaper's question, and the administrator's list of accounts, go over all owners (rule 1).
+# The reaper's question, the administrator's list of accounts, who has a post, and who reads a source go over all
+# owners (rule 1).
 SCATTERS = (
+    re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_owner = ", re.IGNORECASE | re.DOTALL),
+    re.compile(
+        r"SELECT delivered_post\.owner_id, delivered_post\.bits\s+FROM delivered_post\s+"
+        r"WHERE delivered_post\.post_id = ",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"SELECT delivered_post\.owner_id, delivered_post\.box_id, delivered_post\.uid, delivered_post\.bits\s+"
+        r"FROM delivered_post\s+WHERE delivered_post\.post_id = ",
+        re.IGNORECASE,
+    ),
     re.compile(r"SELECT DISTINCT .*FROM delivered_post\s+WHERE delivered_post\.post_id IN", re.IGNORECASE | re.DOTALL),
     re.compile(r"FROM account\s+WHERE account\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
 )

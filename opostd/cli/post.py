@@ -1,0 +1,240 @@
+"""``opostd post``: messages in a box or a source, how they came, how far they reached, and taking them back."""
+
+import datetime
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opostd.cli.common import command_line, confirm, folded, json_option, now, print_rows, run_in_store, yes_option
+from opostd.config import Settings
+from opostd.model.errors import NoSuchAddress, NoSuchPost
+from opostd.model.flags import FLAGGED, SEEN
+from opostd.model.ids import SYSTEM_OWNER, PostId, post_id_text
+from opostd.model.records import AddressKind, Box, PostFacts, Withdraw
+
+if TYPE_CHECKING:
+    from opostd.store.reach import Reach
+    from opostd.store.run import Store
+    from opostd.store.withdraw import Withdrawal
+
+SHOWN = 50
+
+
+@click.group("post")
+def command() -> None:
+    """Posts: list, show, recall, reach."""
+
+
+def when(seconds: int) -> str:
+    """``2026-11-24 18:31``, in UTC."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def post_id(text: str) -> PostId:
+    """An id as ``post list`` shows it.  Raises NoSuchPost."""
+    try:
+        octets = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        octets = b""
+    if len(octets) != 16:
+        raise NoSuchPost(f"{text!r} is no id of a post, which has 32 hexadecimal digits: {command_line('post list')}")
+    return PostId(octets)
+
+
+async def box_of(store: "Store", settings: Settings, address: str, name: str) -> Box:
+    """A person's box, brought up to date, or the box of a group.  Raises NoSuchAddress, NoSuchBox."""
+    from opostd.store import accounts, boxes, sync
+
+    addr = folded(address, settings)
+    found = await store.run(accounts.address, addr)
+    if found is None or found.kind is AddressKind.ALIAS:
+        raise NoSuchAddress(f"there is no user and no group {addr}")
+    if found.kind is AddressKind.SOURCE:
+        return await store.run(boxes.box_by_id, SYSTEM_OWNER, found.box)
+    box = await store.run(boxes.box_named, found.owner, name)
+    await sync.bring_up(store, box.owner, box.box, now=now())
+    return box
+
+
+@command.command("list")
+@click.argument("address")
+@click.option("--box", "name", default="INBOX", show_default=True, help="Which of a person's boxes.")
+@click.option("--unread", is_flag=True, help="Only what was not read.")
+@click.option("--last", default=SHOWN, show_default=True, metavar="N", help="At most so many, the newest.")
+@json_option
+def list_(address: str, name: str, unread: bool, last: int, as_json: bool) -> None:
+    """What is in a person's box, or what was sent to a group.
+
+    Example: opostd post list anna --unread
+    """
+
+    async def flow(store: "Store", settings: Settings) -> list[tuple[int, str, str, str, str, str]]:
+        from opostd.store import changes, posts
+
+        box = await box_of(store, settings, address, name)
+        rows = (await store.run(changes.listing, box.owner, box.box)).rows
+        rows = tuple(row for row in rows if not (unread and row.bits & SEEN))[-last:] if last > 0 else ()
+        facts = await store.run(posts.facts, [row.post for row in rows])
+        found: list[tuple[int, str, str, str, str, str]] = []
+        for row in rows:
+            fact = facts.get(row.post)
+            sender, subject = (fact.sender, fact.subject) if fact else ("?", "the post is lost")
+            words = [word for bit, word in ((SEEN, "read"), (FLAGGED, "flagged")) if row.bits & bit]
+            found.append((row.uid, post_id_text(row.post), when(row.internaldate), sender, subject, " ".join(words)))
+        return found
+
+    print_rows(("UID", "ID", "DATE", "FROM", "SUBJECT", "FLAGS"), run_in_store(flow), as_json)
+
+
+@command.command("show")
+@click.argument("address")
+@click.argument("uid", type=click.IntRange(1))
+@click.option("--box", "name", default="INBOX", show_default=True, help="Which of a person's boxes.")
+@click.option("--raw", is_flag=True, help="The message as it is kept, octet by octet.")
+@json_option
+def show(address: str, uid: int, name: str, raw: bool, as_json: bool) -> None:
+    """One post in a box, and all the ways by which it came there.
+
+    Example: opostd post show anna 14
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[dict[str, Any], bytes]:
+        from opostd.store import changes, posts
+
+        box = await box_of(store, settings, address, name)
+        listing = await store.run(changes.listing, box.owner, box.box)
+        row = next((each for each in listing.rows if each.uid == uid), None)
+        if row is None:
+            raise NoSuchPost(f"there is no post {uid} in {box.name}")
+        octets = await store.run(posts.raw, row.post)
+        fact = (await store.run(posts.facts, [row.post]))[row.post]
+        found = {
+            "id": post_id_text(row.post),
+            "box": box.name,
+            "uid": row.uid,
+            "from": fact.sender,
+            "subject": fact.subject,
+            "sent": when(fact.sent),
+            "received": when(row.internaldate),
+            "in the box since": when(row.savedate),
+            "size": row.size,
+            "read": bool(row.bits & SEEN),
+            "flagged": bool(row.bits & FLAGGED),
+            "keywords": list(row.keywords),
+            "ways": await ways_of(store, box, row.post, fact),
+        }
+        return found, octets
+
+    found, octets = run_in_store(flow)
+    if raw:
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
+    elif as_json:
+        click.echo(json.dumps({key.replace(" ", "_"): value for key, value in found.items()}, ensure_ascii=False))
+    else:
+        rows = [(key, ", ".join(value) if isinstance(value, list) else value) for key, value in found.items()]
+        print_rows(("FIELD", "VALUE"), rows, False)
+
+
+async def ways_of(store: "Store", box: Box, post: PostId, fact: PostFacts) -> list[str]:
+    """``team@example.org #17``, ``To``, ``Cc``: how a post came to the owner of a box."""
+    from opostd.intake.message import header_fields
+    from opostd.mime.addresses import addresses
+    from opostd.store import accounts, sources, subscriptions
+
+    if box.owner == SYSTEM_OWNER:
+        return []
+    known = await store.run(sources.sources)
+    found = [f"{source.address} #{uid}" for source, uid in await store.run(subscriptions.ways, box.owner, post, known)]
+    account = await store.run(accounts.account, box.owner)
+    login = account.login if account else ""
+    for each in header_fields(fact.header):
+        if each.name in (b"to", b"cc"):
+            named = [(entry.mailbox or b"") + b"@" + (entry.host or b"") for entry in addresses(each.value, 1000)]
+            if login.encode() in [name.lower() for name in named]:
+                found.append(each.name.decode().capitalize())
+    return found or ["directly: Bcc, an alias, or put there by a mail program"]
+
+
+@command.command("recall")
+@click.argument("id_", metavar="ID")
+@click.option("--unread-only", is_flag=True, help="Leave it to those who have read it.")
+@yes_option
+@json_option
+def recall(id_: str, unread_only: bool, yes: bool, as_json: bool) -> None:
+    """Take a post back: out of its groups and out of every box; who has not looked yet never sees it.
+
+    A copy that a mail program keeps for itself goes when that program next connects.
+
+    Example: opostd post recall 0193f6a27c1e7d05a8d1c06d5a3b9e42 -y
+    """
+    post = post_id(id_)
+    policy = Withdraw.UNREAD if unread_only else Withdraw.ALL
+
+    async def look(store: "Store", settings: Settings) -> "tuple[str, Reach]":
+        from opostd.store import posts, reach
+
+        facts = await store.run(posts.facts, [post])
+        if post not in facts:
+            raise NoSuchPost(f"there is no post {post_id_text(post)}")
+        return facts[post].subject, await store.run(reach.reach, post)
+
+    async def flow(store: "Store", settings: Settings) -> "Withdrawal":
+        from opostd.store import withdraw
+
+        return await withdraw.recall(store, post, policy, now())
+
+    subject, reached = run_in_store(look)
+    confirm(f"Recall {subject!r} from {reached.have} people, {reached.seen} of whom have read it?", yes)
+    done = run_in_store(flow)
+    had, read = done.removed + done.kept, done.removed_seen + done.kept_seen
+    if as_json:
+        click.echo(json.dumps({
+            "id": post_id_text(post), "policy": done.policy.name.lower(), "had": had, "read": read,
+            "removed": done.removed, "kept": done.kept,
+        }))  # fmt: skip
+        return
+    click.echo(
+        f"{post_id_text(post)}   recalled from {_boxes(done.removed)}; "
+        f"{_boxes(had)} had it, {read} read, {done.kept} keep it"
+    )
+
+
+def _boxes(count: int) -> str:
+    return "1 box" if count == 1 else f"{count} boxes"
+
+
+@command.command("reach")
+@click.argument("id_", metavar="ID")
+@click.option("--exact", is_flag=True, help="What few people did, too, which says much of each of them.")
+@json_option
+def reach(id_: str, exact: bool, as_json: bool) -> None:
+    """How far a post has come: who is to get it, has it, has read it; counts and no names.
+
+    Example: opostd post reach 0193f6a27c1e7d05a8d1c06d5a3b9e42
+    """
+    post = post_id(id_)
+
+    async def flow(store: "Store", settings: Settings) -> "tuple[Reach, Withdrawal | None]":
+        from opostd.store import posts, reach, withdraw
+
+        if post not in await store.run(posts.facts, [post]):
+            raise NoSuchPost(f"there is no post {post_id_text(post)}")
+        return await store.run(reach.reach, post), await store.run(withdraw.withdrawal, post)
+
+    from opostd.store.reach import MIN_READERS
+
+    found, taken_back = run_in_store(flow)
+    shown = exact or max(found.subscribed, found.have) >= MIN_READERS
+    row = (
+        found.subscribed, found.carried, found.pending, found.have,
+        *((found.seen, found.flagged, found.gone) if shown else (None, None, None)),
+        None if taken_back is None else when(taken_back.begins),
+    )  # fmt: skip
+    print_rows(
+        ("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "TAKEN BACK"), [row], as_json
+    )
+    if not shown and not as_json:
+        click.echo(f"fewer than {MIN_READERS} people: what they did with it is shown with --exact", err=True)

@@ -1,0 +1,114 @@
+"""Posts and subscriptions on the command line: listed, shown, taken back, counted."""
+
+import json
+import re
+
+from opostd.config import StoreSettings
+from tests.cli.conftest import DOMAIN, Command
+from tests.cli.test_commands import add, send, subjects
+
+
+def made(opostd: Command) -> None:
+    """anna and bob read team, which has the post `One`."""
+    assert opostd("migrate", "up").status == 0
+    add(opostd, "anna", "bob")
+    assert opostd("group", "add", "team", "--members", "anna,bob").status == 0
+    assert send(opostd, "anna", "team", "One") == 0
+
+
+def the_id(opostd: Command, address: str = "team") -> str:
+    return str(json.loads(opostd("post", "list", address, "--json").out)[-1]["id"])
+
+
+def test_list_and_show(opostd: Command) -> None:
+    made(opostd)
+    (one,) = json.loads(opostd("post", "list", "bob", "--unread", "--json").out)
+    assert (one["uid"], one["subject"], one["flags"], one["id"]) == (1, "One", "", the_id(opostd))
+    assert opostd("post", "list", "bob", "--last", "0", "--json").out == "[]\n"
+    shown = json.loads(opostd("post", "show", "bob", "1", "--json").out)
+    assert (shown["subject"], shown["read"], shown["ways"]) == ("One", False, [f"team@{DOMAIN} #1"])
+    assert f"team@{DOMAIN} #1" in opostd("post", "show", "bob", "1").out
+    assert opostd("post", "show", "team", "1").status == 0
+    assert opostd("post", "show", "bob", "2").status == 66
+    assert opostd("post", "list", "nobody").status == 66
+    assert opostd("post", "list", "bob", "--box", "None").status == 66
+
+
+def test_all_ways(opostd: Command) -> None:
+    """In two groups and on To: one message, and every way it came."""
+    made(opostd)
+    assert opostd("group", "add", "crew", "--members", "bob", "--post", "local").status == 0
+    assert (
+        opostd(
+            "send", "--from", "anna", "--to", "bob", "--to", "team", "--to", "crew", "--subject", "Two", text="x\n"
+        ).status
+        == 0
+    )
+    listed = {each["subject"]: each["uid"] for each in json.loads(opostd("post", "list", "bob", "--json").out)}
+    assert sorted(listed.values()) == [1, 2]
+    ways = json.loads(opostd("post", "show", "bob", str(listed["Two"]), "--json").out)["ways"]
+    assert sorted(ways) == sorted([f"team@{DOMAIN} #2", f"crew@{DOMAIN} #1", "To"])
+
+
+def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    post = the_id(opostd)
+    assert subjects(store_settings, "bob") == ["One"]
+    reach = json.loads(opostd("post", "reach", post, "--exact", "--json").out)[0]
+    assert reach == {
+        "subscribed": 2, "carried": 1, "pending": 1, "have_it": 1, "read": 0, "flagged": 0, "deleted": 0,
+        "taken_back": None,
+    }  # fmt: skip
+    few = opostd("post", "reach", post, "--json")
+    assert json.loads(few.out)[0]["read"] is None
+    assert "--exact" in opostd("post", "reach", post).err
+    assert opostd("post", "recall", post).status == 64
+    said = opostd("post", "recall", post, "-y")
+    assert said.out == f"{post}   recalled from 1 box; 1 box had it, 0 read, 0 keep it\n"
+    assert subjects(store_settings, "bob") == subjects(store_settings, "anna") == []
+    assert opostd("post", "list", "team", "--json").out == "[]\n"
+    again = json.loads(opostd("post", "recall", post, "-y", "--unread-only", "--json").out)
+    assert again == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0}
+    assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)[0]["taken_back"])
+    for wrong in ("0" * 32, "no id", ""):
+        assert opostd("post", "recall", wrong, "-y").status == 66
+    assert opostd("post", "reach", "0" * 32).status == 66
+
+
+def test_subscriptions(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    add(opostd, "cara")
+    listed = json.loads(opostd("subscription", "list", "bob", "--json").out)
+    assert [(each["source"], each["box"], each["since"], each["watermark"], each["behind"]) for each in listed] == [
+        (f"everyone@{DOMAIN}", "INBOX", "start", "#0", 0),
+        (f"team@{DOMAIN}", "INBOX", "start", "#0", 1),
+    ]
+    assert re.fullmatch(
+        r"synced 2 subscriptions: 1 post delivered in \d\.\d\d s\n", opostd("subscription", "sync", "bob").out
+    )
+    assert opostd("subscription", "sync", "--all").out.startswith("synced 5 subscriptions: 1 post delivered")
+    said = opostd("subscription", "add", "team", "cara", "--from", "start", "--box", "Lists/team")
+    assert said.out == f"cara@{DOMAIN}   reads team@{DOMAIN} in Lists/team, from start; 1 post carried\n"
+    assert opostd("subscription", "move", "team", "cara", "INBOX").status == 0
+    assert send(opostd, "bob", "team", "Two") == 0
+    assert subjects(store_settings, "cara") == ["Two"]
+    assert opostd("subscription", "add", "team", "cara", "--from", "2020-01-01").out.endswith("; 0 posts carried\n")
+    assert opostd("subscription", "remove", "team", "cara").status == 0
+    assert opostd("subscription", "remove", "team", "cara").status == 66
+    assert f"cara@{DOMAIN}" not in opostd("group", "members", "team").out
+    for wrong in ("yesterday", "#0", "#x"):
+        assert opostd("subscription", "add", "team", "cara", "--from", wrong).status == 64
+    assert opostd("subscription", "sync").status == opostd("subscription", "sync", "bob", "--all").status == 64
+
+
+def test_boxes(opostd: Command) -> None:
+    made(opostd)
+    sources = json.loads(opostd("box", "list", "--json").out)
+    assert [(each["box"], each["kind"], each["posts"], each["subscribers"]) for each in sources] == [
+        (f"everyone@{DOMAIN}", "broadcast", 0, 2),
+        (f"team@{DOMAIN}", "group", 1, 2),
+    ]
+    mine = {each["box"]: each for each in json.loads(opostd("box", "list", "bob", "--json").out)}
+    assert (mine["INBOX"]["posts"], mine["INBOX"]["unread"], mine["Sent"]["kind"]) == (1, 1, "sent")
+    assert len(json.loads(opostd("box", "list", "--all", "--json").out)) == 4
+    assert opostd("box", "list", "bob", "--all").status == 64

@@ -1,0 +1,37 @@
+"""A reader sits in IDLE on the INBOX; the post is taken back: the row leaves within a second."""
+
+import imaplib
+import json
+import time
+
+from tests.e2e.conftest import Site
+from tests.e2e.mailbox import imap, subjects, submission, text_mail
+
+SECONDS = 1.0  # that an IDLE client may wait; the machine of the tests is allowed five times as long
+
+
+def wait_for(client: imaplib.IMAP4, end: bytes) -> float:
+    """Reads lines until one ends so; how long that was."""
+    begun = time.monotonic()
+    while not client.readline().rstrip(b"\r\n").endswith(end):
+        assert time.monotonic() - begun < 30, f"never told {end!r}"
+    return time.monotonic() - begun
+
+
+def test_idle_hears_of_post_and_recall(site: Site) -> None:
+    with imap(site, "anna") as reader, submission(site, "bob") as sender:
+        reader.select("INBOX")
+        reader.send(b"i1 IDLE\r\n")
+        wait_for(reader, b"idling")
+        sender.send_message(text_mail("bob", "team", "Oops", "not for you"))
+        assert wait_for(reader, b"1 EXISTS") < 5 * SECONDS
+        post = json.loads(site.cli("post", "list", "team", "--json"))[0]["id"]
+        report = json.loads(site.cli("post", "recall", post, "-y", "--json"))
+        assert report == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0}
+        assert wait_for(reader, b"* 1 EXPUNGE") < 5 * SECONDS
+        reader.send(b"DONE\r\n")
+        wait_for(reader, b"completed")
+    with imap(site, "bob") as other:  # was not looking: it never was there, and no UID is spent
+        assert subjects(other) == []
+        _, (uidnext,) = other.status("INBOX", "(UIDNEXT)")
+        assert uidnext == b'"INBOX" (UIDNEXT 1)' or b"UIDNEXT 1)" in uidnext
