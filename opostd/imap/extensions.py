@@ -102,6 +102,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="A message with NUL is refused by APPEND (NO [UNKNOWN-CTE]), for BODY[] could not show it.  BINARY of"
         " the whole message or of a multipart is its octets as they are; BINARY.SIZE of a part that is not there is 0.",
     ),
+    Extension("REPLACE", "RFC 8508", of_commands=True),
     Extension("PREVIEW", "RFC 8970"),
     Extension(
         "UTF8=ACCEPT",

@@ -58,6 +58,7 @@ FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (errors.BadSyntax, _Reply(None, condition=Condition.BAD)),
     # Not there and not yours are the same words (promise 4): never NOPERM.
     (errors.NoSuchBox, _Reply(b"NONEXISTENT", "no such mailbox")),
+    (errors.NoSuchMessage, _Reply(b"NONEXISTENT")),
     (errors.BoxExists, _Reply(b"ALREADYEXISTS", "there is a mailbox of this name already")),
     (errors.BadBoxName, _Reply(b"CANNOT")),
     (errors.NotAllowed, _Reply(b"CANNOT")),

@@ -11,11 +11,13 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
-from opostd.imap.state.snapshot import Snapshot, changed
+from opostd.imap.state.snapshot import Snapshot, changed, flagged
 from opostd.model.errors import NoSuchBox, OpostError
-from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.flags import FlagAction, Flags
+from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
-from opostd.store import changes, sync
+from opostd.store import changes, flags, sync
+from opostd.store.flags import Stored
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.imap")
@@ -41,6 +43,7 @@ class LiveBox:
         self._snapshot: Snapshot | None = None
         self._lock = asyncio.Lock()
         self._begun = 0
+        self._version: int | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -72,17 +75,49 @@ class LiveBox:
             try:
                 self._snapshot = await self._read()
             except NoSuchBox:
-                self.deleted = True
-                self._wake()
+                self._was_deleted()
                 raise
             if before is not None and before is not self._snapshot:
                 self._wake()
             return self._snapshot
 
     async def bring_up(self) -> Snapshot:
-        """The state of the box with all that its subscriptions owe it (promise 5)."""
-        await sync.bring_up(self._store, *self.key, now=self._now())
-        return await self.refresh()
+        """The state of the box with all that its subscriptions owe it (promise 5).
+
+        Mostly nothing has happened, which one look tells, or none where the store knows that nobody has written.
+        """
+        version = self._store.version()
+        if version is not None and version == self._version and self._snapshot is not None:
+            return self._snapshot
+        try:
+            box, behind = await self._store.run(sync.peek, *self.key)
+        except NoSuchBox:
+            self._was_deleted()
+            raise
+        if behind:
+            await sync.bring_up(self._store, *self.key, now=self._now())
+        if behind or self._snapshot is None or self._snapshot.box != box:
+            await self.refresh()
+        self._version = version  # read before all looks: whatever came after it differs from it
+        return self.snapshot
+
+    async def store_flags(
+        self, spans: Sequence[tuple[int, int]], action: FlagAction, change: Flags, unchangedsince: ModSeq | None = None
+    ) -> Stored:
+        """STORE, and the state of the box after it: computed, where nothing came between, else read.
+
+        spans: inclusive ranges of UIDs.  Raises NoSuchBox, LimitReached.
+        """
+        result = await self._store.run(flags.store_flags, *self.key, spans, action, change, unchangedsince)
+        async with self._lock:
+            if self._snapshot is not None and not change.keywords:
+                found = flagged(self._snapshot, spans, action, change.bits, result.modseq, unchangedsince)
+                if found is not None and found[1] == result.changed:
+                    self._snapshot = found[0]
+                    self._wake()
+                    return result
+        await self.refresh()
+        return result
 
     async def _read(self) -> Snapshot:
         if self._snapshot is not None:
@@ -100,6 +135,10 @@ class LiveBox:
             columns.internaldates,
             columns.keywords,
         )
+
+    def _was_deleted(self) -> None:
+        self.deleted = True
+        self._wake()
 
     def _wake(self) -> None:
         for watcher in tuple(self.watchers):

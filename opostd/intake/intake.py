@@ -33,6 +33,7 @@ from opostd.model.records import Account, NewPost, Target
 from opostd.render.pool import RenderPool
 from opostd.store import provision
 from opostd.store.delivery import Delivery, deliver
+from opostd.store.replace import replace
 from opostd.store.run import Store
 
 __all__ = ["Intake", "NewMessage", "Trace"]
@@ -174,17 +175,34 @@ class Intake:
         """
         with self._busy():
             now = self._now()
-            for each in messages:
-                await self._off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
-            rows: list[tuple[NewPost, Delivery]] = []
-            for each in messages:
-                post = await self._off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
-                date = now if each.internaldate is None else each.internaldate
-                delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)
-                rows.append((post, delivery))
+            rows = await self._made(messages, now)
             if len(rows) == 1:
                 return await self._to_the_end(self._keep_and_append(*rows[0], owner, box))
             return await self._to_the_end(self._keep_and_append_all(rows, owner, box, now))
+
+    async def replace(
+        self, message: NewMessage, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid
+    ) -> tuple[int, Uid]:  # fmt: skip
+        """As ``append``, and the message ``uid`` leaves the box ``source``: both or neither.
+
+        Raises NoSuchMessage too.
+        """
+        with self._busy():
+            now = self._now()
+            ((post, delivery),) = await self._made([message], now)
+            return await self._to_the_end(self._keep_and_replace(post, delivery, owner, box, source, uid, now))
+
+    async def _made(self, messages: Sequence[NewMessage], now: int) -> list[tuple[NewPost, Delivery]]:
+        """All of them are checked before one is analysed."""
+        for each in messages:
+            await self._off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
+        rows: list[tuple[NewPost, Delivery]] = []
+        for each in messages:
+            post = await self._off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
+            date = now if each.internaldate is None else each.internaldate
+            delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)
+            rows.append((post, delivery))
+        return rows
 
     async def _rendered(self, message: Message, mode: Markdown, id_: PostId) -> Message:
         """With an HTML part beside its Markdown, if it is such a message."""
@@ -223,6 +241,13 @@ class Intake:
         await asyncio.gather(*(self._commit.keep(post, ()) for post, _ in rows))
         placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
         return placed.uidvalidity, placed.uids
+
+    async def _keep_and_replace(
+        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid, now: int
+    ) -> tuple[int, Uid]:
+        await self._commit.keep(post, ())
+        placed = await self._store.run(replace, owner, source, uid, box, delivery, now)
+        return placed.uidvalidity, placed.uids[0]
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
         self._retry.hurry()

@@ -15,7 +15,7 @@ MISSING_MAILBOX = b"MISSING_MAILBOX"  # not NIL: that would begin or end a group
 MISSING_DOMAIN = b"MISSING_DOMAIN"
 
 _TOKEN = re.compile(
-    rb'(?P<space>[ \t\r\n\x00]++)|"(?P<quoted>(?:[^"\\]++|\\.)*+)"?|(?P<literal>\[[^][\\,;<>"]*+\])'
+    rb'(?P<space>[ \t\r\n\x00]++)|"(?P<quoted>(?:[^"\\]++|\\.)*)"?|(?P<literal>\[[^][\\,;<>"]*+\])'
     rb'|(?P<atom>[^ \t\r\n\x00()<>@,;:\\".\[\]]++)|(?P<special>.)',
     re.DOTALL,
 )
@@ -24,8 +24,8 @@ _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 # One mailbox in the form nearly all are sent in; its groups: quoted name, plain name, mailbox, domain.
 _ATEXT = rb"[\w!#$%&'*+/=?^`{|}~-]++"
 _SIMPLE = re.compile(
-    rb'\s*+(?:"([^"\\]*+)"\s*+|(' + _ATEXT + rb"(?: " + _ATEXT + rb")*+)?\s*+)"
-    rb"<(" + _ATEXT + rb"(?:\." + _ATEXT + rb")*+)@([\w-]++(?:\.[\w-]++)*+)>\s*+\Z"
+    rb'\s*+(?:"([^"\\]*+)"\s*+|(' + _ATEXT + rb"(?: " + _ATEXT + rb")*)?\s*+)"
+    rb"<(" + _ATEXT + rb"(?:\." + _ATEXT + rb")*)@([\w-]++(?:\.[\w-]++)*)>\s*+\Z"
 )
 
 

@@ -12,7 +12,7 @@ from opostd.mime.charsets import clean_line, decode, guess
 
 # A name, white space before the colon (RFC 5322 4.5.8), the value with its folded lines.  A line that is no field
 # is passed over, with its folded lines.
-_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r*\n(?=[ \t])")
 _STRAY = re.compile(rb"[\r\n\x00]+")
 
@@ -21,12 +21,12 @@ _ONLY_SPACE = re.compile(rb"[ \t\r\n]*+\Z")
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
-_QUOTED = rb'"(?:[^"\\]++|\\.)*+"?'
+_QUOTED = rb'"(?:[^"\\]++|\\.)*"?'
 _MEDIA = re.compile(rb"\s*+([^\s/;()\"]++)\s*+/\s*+([^\s/;()\"]++)")
 _PARAMETER = re.compile(rb";\s*+([^\s=;\"]++)\s*+=\s*+(" + _QUOTED + rb'|[^;"]*+)', re.DOTALL)
 _VALUE = re.compile(rb"\s*+([^\s;()\"]++)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_PIECE = re.compile(rb'(?:[^";\\]++|\\.|' + _QUOTED + rb"|\\)*+", re.DOTALL)
+_PIECE = re.compile(rb'(?:[^";\\]++|\\.|' + _QUOTED + rb"|\\)*", re.DOTALL)
 _SECTION = re.compile(rb"([^*]++)\*(\d{1,3})(\*?)")
 _NOT_PLAIN = re.compile(rb"[^0-9A-Za-z!#$&+.^_`{|}~-]")  # RFC 2231 7: attribute-char
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")

@@ -98,7 +98,7 @@ def _without_end(block: bytes) -> bytes:
 def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes]:
     choice = b"|".join(re.escape(name) for name in sorted(names))
     return re.compile(
-        rb"^(?:" + choice + rb")[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", re.MULTILINE | re.IGNORECASE
+        rb"^(?:" + choice + rb")[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)", re.MULTILINE | re.IGNORECASE
     )
 
 

@@ -26,6 +26,10 @@ class NoSuchBox(Refused):
     """The box is not there, or is not this owner's: the two are never told apart."""
 
 
+class NoSuchMessage(Refused):
+    """The message is not in the box, or not any more."""
+
+
 class BoxExists(Refused):
     """A box of that name is there already."""
 

@@ -94,6 +94,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._step = step
         self._engine = _engine(self.url)
+        self._watch: sqlite3.Connection | None = None
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
         readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
@@ -123,7 +124,28 @@ class Database:
 
         return self._writers.submit(look)
 
+    def version(self) -> int | None:
+        """SQLite: a value that differs when anybody has committed since the last call, this process too.
+
+        For the loop's thread alone, on a connection of its own: it takes 5 microseconds, a tenth of the way to another
+        thread and back.  None where there is no such value, or not now.
+        """
+        if not self.is_sqlite or not self.url.database:
+            return None
+        try:
+            if self._watch is None:
+                self._watch = sqlite3.connect(
+                    self.url.database, timeout=0, isolation_level=None, check_same_thread=False
+                )
+            found: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return None
+        return found
+
     def close(self) -> None:
+        if self._watch is not None:
+            watch, self._watch = self._watch, None
+            watch.close()
         self._readers.close()
         self._writers.close()
         self._engine.dispose()

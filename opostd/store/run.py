@@ -177,6 +177,13 @@ class Store:
 
         return database.write(transaction, lambda _: self._publish(hints))
 
+    def version(self) -> int | None:
+        """A value that is the same as before only if nobody has changed anything of an owner's since; None: not known.
+
+        On the loop, without waiting; a different value says nothing.
+        """
+        return self._databases[Group.OWNER].version()
+
     def check_schema(self) -> None:
         """Raises SchemaMismatch when a group's tables are not what this program needs; Unavailable."""
         for group, database in self._databases.items():

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid
-from opostd.model.records import Subscription
+from opostd.model.records import Box, Subscription
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.delivery import known_uids
 from opostd.store.dialect import insert_delivered
-from opostd.store.locks import advance
+from opostd.store.locks import advance, read_box
 from opostd.store.run import Group, Store, Tx, reads, writes
 
 PAGE = 500  # rows carried in one transaction (rule 9)
@@ -76,6 +76,13 @@ async def bring_up(store: Store, owner: OwnerId, box: BoxId, *, now: int) -> int
         rows += carried.rows
         if not carried.more:
             return rows
+
+
+@reads(Group.OWNER)
+def peek(tx: Tx, owner: OwnerId, box: BoxId) -> tuple[Box, bool]:
+    """The row of a box, and whether a source has something for it: what NOOP asks, in one look.  Raises NoSuchBox."""
+    late = behind(tx, owner, box)
+    return read_box(tx, owner, box), late
 
 
 @reads(Group.OWNER)

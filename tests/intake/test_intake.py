@@ -11,9 +11,9 @@ from opostd.config import StoreSettings
 from opostd.intake.commit import GroupCommit
 from opostd.intake.intake import NewMessage, Trace
 from opostd.mime.facts import new_post
-from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NotAllowed, TooBig, Unavailable
+from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NoSuchMessage, NotAllowed, TooBig, Unavailable
 from opostd.model.flags import FLAGGED, SEEN, Flags
-from opostd.model.ids import BoxId
+from opostd.model.ids import BoxId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import PostPolicy, Target
 from opostd.store import boxes, changes, posts, provision, queue
@@ -307,6 +307,33 @@ def test_several_messages_or_none(faulty: Store, faults: Faults) -> None:
                 assert await here.subjects("anna") == []
             assert await here.intake.append(messages, owner, box.box) == (box.uidvalidity, (1, 2, 3))
             assert await here.subjects("anna") == ["0", "1", "2"]
+        await faulty.close()
+
+    asyncio.run(main())
+
+
+def test_replace_both_or_neither(faulty: Store, faults: Faults) -> None:
+    async def main() -> None:
+        async with world(faulty) as here:
+            owner = here.people["anna"].owner
+            box = await faulty.run(boxes.box_named, owner, "INBOX")
+            archive = await faulty.run(boxes.box_named, owner, "Archive")
+            await here.intake.append([NewMessage(text("a")), NewMessage(text("b"))], owner, box.box)
+            new = NewMessage(text("c"))
+            for number in (1, 2):  # the post is kept, or not even that
+                faults.fail_from(number)
+                with pytest.raises(Unavailable):
+                    await here.intake.replace(new, owner, archive.box, box.box, Uid(1))
+                faults.fail_from(None)
+                assert await here.subjects("anna") == ["a", "b"]
+            with pytest.raises(NoSuchMessage):
+                await here.intake.replace(new, owner, archive.box, box.box, Uid(7))
+            assert await here.raws("anna", "Archive") == []
+            assert await here.intake.replace(new, owner, archive.box, box.box, Uid(1)) == (archive.uidvalidity, 1)
+            assert await here.subjects("anna") == ["b"]
+            assert await here.raws("anna", "Archive") == [text("c")]
+            assert await here.intake.replace(new, owner, box.box, box.box, Uid(2)) == (box.uidvalidity, 3)
+            assert await here.subjects("anna") == ["c"]
         await faulty.close()
 
     asyncio.run(main())

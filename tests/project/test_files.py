@@ -26,3 +26,20 @@ def test_no_registry_is_named() -> None:
         file for file in files if (TOP / file).is_file() and words.search((TOP / file).read_text(errors="replace"))
     ]
     assert named == []
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """``(...)*+`` matches wrongly in Python before 3.11.5 (python/cpython#106052), and Debian 12 has 3.11.2.
+
+    Of a single class of characters, ``[...]*+``, it is right everywhere.
+    """
+    repeats = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+")
+    files = sorted((TOP / "opostd").rglob("*.py"))
+    assert files
+    named = [
+        f"{file.relative_to(TOP)}:{number}"
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if repeats.search(line) and not line.lstrip().startswith("#")
+    ]
+    assert named == []

@@ -17,7 +17,7 @@ from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.responses import Condition, Done
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.records import PostFacts
-from opostd.store import changes, flags
+from opostd.store import changes
 
 log = logging.getLogger("opostd.imap")
 
@@ -80,10 +80,8 @@ async def _set_seen(session: Session, found: Sequence[int]) -> frozenset[int]:
     if not unseen:
         return frozenset()
     uids = [box.snapshot.uids[index] for index in unseen]
-    result = await session.services.store.run(
-        flags.store_flags, *box.live.key, uid_spans(box.snapshot, unseen), FlagAction.ADD, Flags(SEEN), None
-    )
-    snapshot = await box.live.refresh()
+    result = await box.live.store_flags(uid_spans(box.snapshot, unseen), FlagAction.ADD, Flags(SEEN))
+    snapshot = box.snapshot
     if not result.changed:
         return frozenset()
     box.own.add(result.modseq)

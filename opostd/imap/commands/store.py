@@ -7,7 +7,6 @@ from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.values.commands import Store
 from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import Condition, Done
-from opostd.store import flags
 from opostd.store.flags import Stored
 
 
@@ -24,15 +23,8 @@ async def store(session: Session, command: Store) -> Reply:
     if not ranges:
         return
     known = box.view.modseq
-    result = await session.services.store.run(
-        flags.store_flags,
-        *box.live.key,
-        uid_ranges(box.view, ranges),
-        command.action,
-        command.flags,
-        command.unchangedsince,
-    )
-    await box.live.refresh()
+    spans = uid_ranges(box.view, ranges)
+    result = await box.live.store_flags(spans, command.action, command.flags, command.unchangedsince)
     found = indexes(box, ranges)
     missing = count(ranges) - len(found)
     items = [Item.UID] if command.by_uid or session.manner.modseqs else []

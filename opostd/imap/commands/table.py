@@ -74,6 +74,8 @@ ROWS = (
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
     Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
+    Row(b"REPLACE", partial(parse_append.parse_replace, by_uid=False), append.replace, State.SELECTED, "REPLACE"),
+    Row(b"UID REPLACE", partial(parse_append.parse_replace, by_uid=True), append.replace, State.SELECTED, "REPLACE"),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),

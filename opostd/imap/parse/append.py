@@ -1,7 +1,8 @@
-"""APPEND (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4)."""
+"""APPEND and REPLACE (RFC 9051 6.3.12, RFC 8508; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4)."""
 
 from opostd.imap.limits import MAX_APPEND_MESSAGES
-from opostd.imap.values.append import Append, NewMessage
+from opostd.imap.values.append import Append, NewMessage, Replace
+from opostd.imap.values.sets import SequenceSet
 from opostd.imap.wire.cursor import Cursor
 from opostd.model.errors import BadMessage
 from opostd.model.flags import Flags
@@ -22,6 +23,20 @@ def parse_append(args: Cursor) -> Append:
     if not all(each.octets for each in messages):
         raise BadMessage("the message is empty")
     return Append(name, tuple(messages))
+
+
+def parse_replace(args: Cursor, *, by_uid: bool) -> Replace:
+    """``SP seq-number SP mailbox append-message`` (RFC 8508 5).  Raises BadMessage as APPEND does."""
+    at = args.sp().at
+    number = args.sequence_set()
+    if not isinstance(number, SequenceSet) or len(number.ranges) > 1 or number.ranges[0][0] != number.ranges[0][1]:
+        args.fail("one number", at)
+    name = args.sp().mailbox()
+    message = _message(args.sp())
+    args.end()
+    if not message.octets:
+        raise BadMessage("the message is empty")
+    return Replace(number, name, message, by_uid)
 
 
 def _message(args: Cursor) -> NewMessage:

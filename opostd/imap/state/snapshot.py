@@ -5,10 +5,11 @@ rows, so a change that came between is read again with the next step, and nothin
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from opostd.model.flags import FlagAction
 from opostd.model.ids import ModSeq, PostId, Uid
 from opostd.model.records import Box, DeliveredPost
 
@@ -75,6 +76,44 @@ def changed(old: Snapshot, box: Box, rows: Sequence[DeliveredPost], gone: Sequen
         columns.put(row)
     left = columns.remove(gone)
     return columns.snapshot(box, old.expunges + (1 if left else 0))
+
+
+def flagged(
+    old: Snapshot,
+    spans: Sequence[tuple[int, int]],
+    action: FlagAction,
+    bits: int,
+    modseq: ModSeq,
+    unchangedsince: ModSeq | None,
+) -> tuple[Snapshot, int] | None:
+    """The next snapshot after a STORE of system flags, without a look at the store; how many messages it changed.
+
+    spans: inclusive, of UIDs.  modseq: what the change was given.  None where another change came between, or where
+    this one is not computed here.
+    """
+    if old.modseq + 1 != modseq or action not in (FlagAction.ADD, FlagAction.REMOVE):
+        return None
+    add = action is FlagAction.ADD
+    table = bytes(before | bits if add else before & ~bits for before in range(256))
+    new, modseqs, count = old.bits[:], old.modseqs[:], 0
+    for first, last in spans:
+        start, stop = bisect_left(old.uids, first), bisect_right(old.uids, last)
+        before = new[start:stop].tobytes()
+        after = before.translate(table)
+        if before == after:
+            continue
+        changed_here = [at for at in range(start, stop) if before[at - start] != after[at - start]]
+        if unchangedsince is not None:
+            changed_here = [at for at in changed_here if old.modseqs[at] <= unchangedsince]
+        if len(changed_here) == stop - start:
+            new[start:stop] = array("B", after)
+            modseqs[start:stop] = array("Q", [modseq]) * (stop - start)
+        else:
+            for at in changed_here:
+                new[at] = after[at - start]
+                modseqs[at] = modseq
+        count += len(changed_here)
+    return replace(old, box=replace(old.box, highestmodseq=modseq), bits=new, modseqs=modseqs), count
 
 
 def _with_box(old: Snapshot, box: Box) -> Snapshot:

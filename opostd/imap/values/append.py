@@ -1,7 +1,8 @@
-"""APPEND: messages for a box, one or several (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502)."""
+"""APPEND: messages for a box, one or several (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502).  REPLACE: RFC 8508."""
 
 from dataclasses import dataclass
 
+from opostd.imap.values.sets import SequenceSet
 from opostd.model.flags import Flags
 
 
@@ -22,3 +23,13 @@ class Append:
 
     name: str
     messages: tuple[NewMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """number: of the one message that goes; the new one comes into the box ``name``."""
+
+    number: SequenceSet
+    name: str
+    message: NewMessage
+    by_uid: bool

@@ -174,7 +174,7 @@ class Framer:
         return None
 
     def _message_follows(self) -> bool:
-        """Whether the literal is a message of an APPEND, where there may be one: every literal but its mailbox name."""
+        """Whether the literal is a message of APPEND or REPLACE, where there is one: all but the mailbox name is."""
         if not self.limits.message:
             return False
         first = self._lines[0]

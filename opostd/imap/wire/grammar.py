@@ -49,6 +49,7 @@ COMMAND = re.compile(rb"([" + TAG_CHARS + rb"]+) ([A-Za-z][A-Za-z0-9-]*)(?![^ ])
 UID_COMMAND = re.compile(rb" ([A-Za-z][A-Za-z0-9-]*)(?![^ ])")
 TAG_ALONE = re.compile(rb"([" + TAG_CHARS + rb"]+)(?: |$)")
 
-# Does an APPEND's message follow?  Not where the literal stands in the place of the mailbox name.
-APPEND = re.compile(rb"[^ ]+ APPEND [^ {]", re.IGNORECASE)
-APPEND_NAMED_BY_LITERAL = re.compile(rb"[^ ]+ APPEND \{", re.IGNORECASE)
+# Does a message of APPEND or REPLACE follow?  Not where the literal stands in the place of the mailbox name.
+_TO_MAILBOX = rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+) "
+APPEND = re.compile(_TO_MAILBOX + rb"[^ {]", re.IGNORECASE)
+APPEND_NAMED_BY_LITERAL = re.compile(_TO_MAILBOX + rb"\{", re.IGNORECASE)

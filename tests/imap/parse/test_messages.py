@@ -3,10 +3,10 @@
 import pytest
 
 from opostd.imap.limits import MAX_APPEND_MESSAGES
-from opostd.imap.parse.append import parse_append
+from opostd.imap.parse.append import parse_append, parse_replace
 from opostd.imap.parse.copy import parse_copy, parse_uid_expunge
 from opostd.imap.parse.store import parse_store
-from opostd.imap.values.append import Append, NewMessage
+from opostd.imap.values.append import Append, NewMessage, Replace
 from opostd.imap.values.commands import Copy, Store, UidExpunge
 from opostd.imap.values.sets import STAR, SequenceSet
 from opostd.model.errors import BadMessage, BadSyntax
@@ -15,6 +15,7 @@ from opostd.model.ids import ModSeq
 from tests.imap.octets import cursor
 
 ONE = SequenceSet(((1, 1),))
+SEVEN = SequenceSet(((7, 7),))
 SET = SequenceSet(((1, 2), (STAR, STAR)))
 
 MONDAY = 837596665
@@ -84,6 +85,38 @@ def test_no_more_messages_than_a_transaction_takes() -> None:
     assert len(parse_append(cursor(b" x" + b" {1+}\r\nm" * MAX_APPEND_MESSAGES)).messages) == MAX_APPEND_MESSAGES
     with pytest.raises(BadSyntax, match="at most 500 messages"):
         parse_append(cursor(b" x" + b" {1+}\r\nm" * (MAX_APPEND_MESSAGES + 1)))
+
+
+REPLACES = [
+    (b" 1 x {1+}\r\nm", Replace(ONE, "x", NewMessage(Flags(), None, b"m"), True)),
+    (
+        b" * Drafts (\\Seen) ~{1+}\r\nm",
+        Replace(SequenceSet(((STAR, STAR),)), "Drafts", NewMessage(Flags(SEEN), None, b"m"), True),
+    ),
+    (b" 7 {1+}\r\nx UTF8 (~{1+}\r\nm)", Replace(SEVEN, "x", NewMessage(Flags(), None, b"m", True), True)),
+]
+
+
+@pytest.mark.parametrize(("octets", "command"), REPLACES)
+def test_replace(octets: bytes, command: Replace) -> None:
+    assert parse_replace(cursor(octets), by_uid=True) == command
+
+
+@pytest.mark.parametrize(
+    ("octets", "offset"),
+    [
+        (b" x {1+}\r\nm", 1),
+        (b" 1,2 x {1+}\r\nm", 1),
+        (b" 1:2 x {1+}\r\nm", 1),
+        (b" $ x {1+}\r\nm", 1),
+        (b" 1 x", 4),
+        (b" 1 x {1+}\r\nm {1+}\r\nn", 11),
+    ],
+)
+def test_bad_replace(octets: bytes, offset: int) -> None:
+    with pytest.raises(BadSyntax) as raised:
+        parse_replace(cursor(octets), by_uid=False)
+    assert raised.value.offset == offset
 
 
 STORES = [

@@ -77,6 +77,9 @@ REFUSED = [
     (b"a append x {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
     (b"a APPEND x (\\Seen) {31+}\r\n", Refused(b"a", "the message is too big", fatal=True, too_big=True)),
     (b"a APPEND {1+}\r\nx {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
+    (b"a REPLACE 1 x {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
+    (b"a uid replace 1 {1+}\r\nx {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
+    (b"a REPLACE 1 {9}\r\n", Refused(b"a", "the literal is too long")),
     (b"a APPEND {9}\r\n", Refused(b"a", "the literal is too long")),  # a name is no message
     (b"a APPEND x {9+}\r\n123456789 {31}\r\n", Refused(b"a", "the message is too big", too_big=True)),
     (b"a APPEND x {30+}\r\n" + b"m" * 30 + b" {21}\r\n", Refused(b"a", TOGETHER, too_big=True)),

@@ -1,0 +1,69 @@
+"""The next snapshot after a STORE is what the store would show, without asking it."""
+
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opostd.imap.state.snapshot import Snapshot, flagged
+from opostd.model.flags import ALL_FLAGS, FlagAction, Flags, apply_flags
+from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
+from opostd.model.records import Box
+
+
+def snapshot(rows: list[tuple[int, int, int]], modseq: int) -> Snapshot:
+    """rows: uid, bits, modseq."""
+    uids, bits, modseqs = zip(*rows, strict=True) if rows else ((), (), ())
+    box = Box(OwnerId(1), BoxId(2), "INBOX", "", 1, Uid(100), ModSeq(modseq))
+    count = len(rows)
+    zeros = array("I", [0]) * count
+    return Snapshot(
+        box, array("I", uids), array("B", bits), array("Q", modseqs), bytes(16 * count), zeros, array("q", zeros), {}
+    )
+
+
+rows = st.lists(st.tuples(st.integers(1, 40), st.integers(0, ALL_FLAGS), st.integers(1, 9)), max_size=12).map(
+    lambda found: sorted({row[0]: row for row in found}.values())
+)
+spans = st.lists(st.tuples(st.integers(1, 45), st.integers(0, 8)), min_size=1, max_size=3).map(
+    lambda found: [(first, first + more) for first, more in found]
+)
+
+
+@given(
+    rows, spans, st.sampled_from([FlagAction.ADD, FlagAction.REMOVE]), st.integers(0, ALL_FLAGS),
+    st.none() | st.integers(1, 9),
+)  # fmt: skip
+def test_flagged(
+    found: list[tuple[int, int, int]],
+    wanted: list[tuple[int, int]],
+    action: FlagAction,
+    bits: int,
+    since: int | None,
+) -> None:
+    old = snapshot(found, 9)
+    expected, count = [], 0
+    for uid, before, modseq in found:
+        named = any(first <= uid <= last for first, last in wanted)
+        after = apply_flags(Flags(before), action, Flags(bits)).bits
+        if named and after != before and (since is None or modseq <= since):
+            expected.append((uid, after, 10))
+            count += 1
+        else:
+            expected.append((uid, before, modseq))
+    unchangedsince = None if since is None else ModSeq(since)
+    result = flagged(old, wanted, action, bits, ModSeq(10), unchangedsince)
+    assert result is not None
+    new, changed = result
+    assert changed == count
+    assert list(zip(new.uids, new.bits, new.modseqs, strict=True)) == expected
+    assert new.modseq == 10
+    assert list(zip(old.uids, old.bits, old.modseqs, strict=True)) == found  # others may hold it
+
+
+def test_what_is_not_computed() -> None:
+    """Another change came between, or the action replaces."""
+    old = snapshot([(1, 0, 1)], 5)
+    assert flagged(old, [(1, 1)], FlagAction.ADD, 1, ModSeq(7), None) is None
+    assert flagged(old, [(1, 1)], FlagAction.ADD, 1, ModSeq(5), None) is None
+    assert flagged(old, [(1, 1)], FlagAction.REPLACE, 1, ModSeq(6), None) is None
