@@ -70,7 +70,9 @@ class Output:
 
 
 class Daemon:
-    """A running ``opostd serve``; ``restart`` gives it the same ports again."""
+    """A running ``opostd serve``; ``restart`` gives it the same ports again.  program: what Python runs."""
+
+    program: Sequence[str] = ("-m", "opostd")
 
     def __init__(self, arguments: Sequence[str], environ: dict[str, str], ports: dict[str, int], config: Path) -> None:
         self.arguments = list(arguments)
@@ -81,7 +83,7 @@ class Daemon:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "opostd", *self.arguments],
+            [sys.executable, *self.program, *self.arguments],
             env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._output = Output(self.process)
