@@ -20,7 +20,7 @@ def command(as_json: bool) -> None:
     offers = [
         Offer(DoorKind.SUBMISSION, secure, tls=True, login=True, max_message_octets=1) for secure in (True, False)
     ]
-    rows += [("SMTP", each.keyword, each.rfc, "") for each in SMTP if any(map(each.announce, offers))]
+    rows += [("SMTP", each.keyword, each.rfc, each.deviation) for each in SMTP if any(map(each.announce, offers))]
     if as_json:
         print_rows(("DOOR", "EXTENSION", "RFC", "DEVIATION"), rows, as_json)
         return

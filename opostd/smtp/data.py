@@ -94,13 +94,19 @@ class DataReader:
         return unstuff(stuffed)
 
 
+def check(octets: bytes) -> Verdict:
+    """Whether these may stand in a message."""
+    crlfs = octets.count(b"\r\n")
+    if octets.count(b"\n") != crlfs or octets.count(b"\r") != crlfs:
+        return Verdict.BARE_LINE_END
+    return Verdict.NUL if b"\0" in octets else Verdict.GOOD
+
+
 def unstuff(stuffed: bytes) -> tuple[Verdict, bytes]:
     """The message out of what stood between DATA and its end.  stuffed: with the final ``.CRLF``."""
-    crlfs = stuffed.count(b"\r\n")
-    if stuffed.count(b"\n") != crlfs or stuffed.count(b"\r") != crlfs:
-        return Verdict.BARE_LINE_END, b""
-    if b"\0" in stuffed:
-        return Verdict.NUL, b""
+    verdict = check(stuffed)
+    if verdict is not Verdict.GOOD:
+        return verdict, b""
     raw = stuffed[:-3]
     if raw.startswith(b"."):
         raw = raw[1:]

@@ -29,13 +29,18 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One row.  announce: the EHLO line, or empty where it is not announced; parameters: of MAIL and RCPT."""
+    """One row.
+
+    announce: the EHLO line, or empty where it is not announced; mail, rcpt: parameters; deviation: from the RFC, for
+    people.
+    """
 
     keyword: str
     rfc: str
     announce: Callable[[Offer], str]
     mail: frozenset[str] = frozenset()
     rcpt: frozenset[str] = frozenset()
+    deviation: str = ""
 
 
 def _always(keyword: str) -> Callable[[Offer], str]:
@@ -48,6 +53,13 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("8BITMIME", "RFC 6152", _always("8BITMIME"), mail=frozenset({"BODY"})),
     Extension("SMTPUTF8", "RFC 6531", _always("SMTPUTF8"), mail=frozenset({"SMTPUTF8"})),
     Extension("ENHANCEDSTATUSCODES", "RFC 2034", _always("ENHANCEDSTATUSCODES")),
+    Extension(
+        "CHUNKING",
+        "RFC 3030",
+        _always("CHUNKING"),
+        deviation="BDAT without BINARYMIME: a message with NUL, bare CR or bare LF is refused as in DATA, since IMAP"
+        " could not serve it as it came. A BDAT whose length cannot be read ends the connection.",
+    ),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),
     # PLAIN and LOGIN only: both show the password, so both only under TLS (security.md 1.4), or on loopback.
     Extension("AUTH", "RFC 4954", lambda offer: "AUTH PLAIN LOGIN" if offer.login else "", mail=frozenset({"AUTH"})),

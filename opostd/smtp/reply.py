@@ -74,6 +74,7 @@ DATA_TOO_SLOW = Reply(421, "4.4.2", "message comes too slowly")
 
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not known")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "command not implemented")
+BAD_CHUNK = Reply(501, "5.5.4", "syntax: BDAT octets [LAST]; no telling where it ends")
 LINE_TOO_LONG = Reply(500, "5.5.2", "command line too long")
 BAD_LINE = Reply(500, "5.5.2", "bare CR, bare LF or NUL in a command")
 BAD_OCTETS = Reply(501, "5.5.2", "command is not ASCII, or not valid UTF-8")
@@ -85,6 +86,7 @@ LHLO_FIRST = Reply(503, "5.5.1", "say LHLO first")
 MAIL_FIRST = Reply(503, "5.5.1", "say MAIL first")
 RCPT_FIRST = Reply(503, "5.5.1", "say RCPT first")
 NESTED_MAIL = Reply(503, "5.5.1", "there is a MAIL already")
+IN_CHUNKS = Reply(503, "5.5.1", "BDAT has begun; go on with BDAT, or RSET")
 NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
 
 # -- commands that change nothing --------------------------------------------------------------------------------
@@ -124,6 +126,11 @@ MAIL_LOOP = Reply(554, "5.4.6", "message goes in a circle")
 UNAVAILABLE = Reply(451, "4.3.0", "not now, try again later")
 DISK_FULL = Reply(452, "4.3.1", "no space now, try again later")
 LIMIT_REACHED = Reply(452, "4.5.3", "over a limit")
+
+
+def chunk_taken(octets: int) -> Reply:
+    """One chunk, not the last: nothing is kept yet."""
+    return Reply(250, "2.0.0", f"{octets} octets taken")
 
 
 def accepted(post: str) -> Reply:

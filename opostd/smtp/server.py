@@ -3,9 +3,9 @@
 Only this file knows aiosmtpd's inside.  Of it stay the stream protocol, the dispatch to ``smtp_VERB`` and the hooks;
 replaced are line reading, DATA, EHLO, AUTH, STARTTLS, replies, timers, and what happens when a peer goes away.
 
-RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 2033 (LMTP), 2920 (PIPELINING).  What must stay true: 250 after a message is
-said after COMMIT only; nothing that the peer does (EOF, reset, silence) stops a commit that has begun; one line is one
-command; every wait ends.
+RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 2033 (LMTP), 2920 (PIPELINING), 3030 (BDAT).  What must stay true: 250
+after a message is said after COMMIT only; nothing that the peer does (EOF, reset, silence) stops a commit that has
+begun; one line is one command; every wait ends.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
 from opostd.model.errors import BadAddress, LoginFailed, Unavailable
 from opostd.model.records import Account
-from opostd.smtp import extensions, path, policy, transaction
+from opostd.smtp import chunking, extensions, path, policy, transaction
 from opostd.smtp import reply as say
+from opostd.smtp.chunking import Chunks
 from opostd.smtp.data import DataReader, Verdict
 from opostd.smtp.extensions import DoorKind, Offer
 from opostd.smtp.faults import reply_to
@@ -85,8 +86,9 @@ class SmtpSession(SMTP):
         self._heard = False
         self._errors = self._unknown = self._failed_logins = self._in_a_row = 0
         self._out = bytearray()
-        self._data: DataReader | None = None
-        self._window_start = 0  # octets of DATA when the present window began
+        self._data: DataReader | Chunks | None = None  # what is being read now
+        self._window_start = 0  # octets of it when the present window began
+        self._chunks: Chunks | None = None  # BDATs so far
 
     # -- the connection: what asyncio calls ----------------------------------------------------------------------
 
@@ -248,6 +250,7 @@ class SmtpSession(SMTP):
             self._close(reply_to(error))
         finally:
             self._close(None)
+            self._drop_chunks()
             self.door.sessions.discard(self)
 
     async def _command(self, line: bytes) -> None:
@@ -256,6 +259,8 @@ class SmtpSession(SMTP):
         if verb in HTTP_VERBS:
             log.warning("cut peer=%s reason=http", self.peer)
             raise Cut(None)
+        if verb.startswith("BDAT"):
+            return await self._bdat(line[:-2])
         limit = MAX_AUTH_LINE if verb == "AUTH" else MAX_EXTENDED_LINE if self.state.extended else MAX_LINE
         method = self._smtp_methods.get(verb)
         if len(line) > limit:
@@ -303,7 +308,14 @@ class SmtpSession(SMTP):
 
     def _apply(self, event: transaction.Event) -> Reply:
         self.state, reply = transaction.apply(self.state, event)
+        if self._chunks is not None and not self.state.chunked:
+            self._drop_chunks()
         return reply
+
+    def _drop_chunks(self) -> None:
+        if self._chunks is not None:
+            self._chunks.drop()
+            self._chunks = None
 
     async def _hello(self, name: str, *, extended: bool) -> None:
         if not name:
@@ -396,7 +408,52 @@ class SmtpSession(SMTP):
             return await self._answer(refusal)
         self._say(say.GO_ON)
         await self._drain()
-        data = await self._read_data()
+        await self._finish(await self._read_data())
+
+    async def _bdat(self, line: bytes) -> None:
+        """One chunk (RFC 3030 2): its octets are taken off the wire first, whatever becomes of it."""
+        command = chunking.parse(line)
+        if command is None:
+            log.warning("cut peer=%s reason=bad-bdat", self.peer)
+            raise Cut(say.BAD_CHUNK)
+        refusal = transaction.check_order(self.state, transaction.Chunk, self._rules)
+        limit = self.door.limits.max_message_octets
+        if refusal is not None:
+            await self._read_chunk(Chunks(limit, None), command.size)
+            return await self._answer(refusal)
+        if self._chunks is None:
+            self._chunks = Chunks(limit, Spool())
+        message = self._chunks
+        await self._read_chunk(message, command.size)
+        if command.last:
+            self._chunks = None
+            return await self._finish(message)
+        taken = self._apply(transaction.Chunk(command.size))
+        if message.refused is not None:
+            return await self._answer(REFUSED_DATA[message.refused])
+        self._say(taken)
+
+    async def _read_chunk(self, message: Chunks, size: int) -> None:
+        message.begin(size)
+        if message.overrun:
+            log.warning("cut peer=%s reason=endless-data octets=%d", self.peer, size)
+            raise Cut(say.TOO_BIG)
+        self._data, self._window_start = message, message.octets
+        self._timer.after(self._timing.data_window_s)
+        try:
+            while size:
+                if len(self._reader._buffer) < size:  # type: ignore[attr-defined]
+                    await self._drain()
+                octets = await self._reader.read(min(size, CHUNK))
+                if not octets:
+                    raise ConnectionResetError("end of connection in a chunk")
+                message.feed(octets)
+                size -= len(octets)
+        finally:
+            self._data = None
+
+    async def _finish(self, data: DataReader | Chunks) -> None:
+        """The message is here: commit it, and answer."""
         self._timer.pause()
         self._busy = True
         try:
@@ -440,7 +497,7 @@ class SmtpSession(SMTP):
         finally:
             self._data = None
 
-    async def _take(self, data: DataReader) -> Reply:
+    async def _take(self, data: DataReader | Chunks) -> Reply:
         """Commit one message; the reply to its end."""
         try:
             # Megabytes are read back and searched in a thread: others are served meanwhile.
@@ -469,10 +526,6 @@ class SmtpSession(SMTP):
         await self._answer(say.CANNOT_VERIFY if arg else say.NO_ARGUMENT)
 
     async def smtp_EXPN(self, arg: str | None) -> None:
-        await self._answer(say.NOT_IMPLEMENTED)
-
-    async def smtp_BDAT(self, arg: str | None) -> None:
-        """CHUNKING is not announced."""
         await self._answer(say.NOT_IMPLEMENTED)
 
     async def smtp_QUIT(self, arg: str | None) -> None:

@@ -1,8 +1,9 @@
 """The mail transaction: what stands so far, and what the next command makes of it.
 
-Pure.  RFC 5321 3.3, 4.1.4 (order of commands), RFC 2033 (LMTP), RFC 6409 (submission).  A command is asked twice:
-``check`` says whether it may come now, before anything is looked up; ``apply`` takes the finished event in.  What
-must stay true: a refused command changes nothing, and EHLO, RSET, the end of a message and TLS forget the envelope.
+Pure.  RFC 5321 3.3, 4.1.4 (order of commands), RFC 2033 (LMTP), RFC 3030 (BDAT), RFC 6409 (submission).  A command
+is asked twice: ``check`` says whether it may come now, before anything is looked up; ``apply`` takes the finished
+event in.  What must stay true: a refused command changes nothing, and EHLO, RSET, the end of a message and TLS forget
+the envelope.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +31,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the client has said so far.  hello: its name, empty before EHLO; refused: RCPTs answered no."""
+    """What the client has said so far.
+
+    hello: its name, empty before EHLO; refused: RCPTs answered no; chunked: the message has begun to come by BDAT.
+    """
 
     hello: str = ""
     extended: bool = False
@@ -39,6 +43,7 @@ class Envelope:
     recipients: tuple[Path, ...] = ()
     targets: frozenset[Target] = frozenset()
     refused: int = 0
+    chunked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,13 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """A BDAT that was not the last; octets: of it."""
+
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Auth:
     pass
 
@@ -100,10 +112,10 @@ class Secured:
     """TLS has begun: everything said before is forgotten (RFC 3207 4.2)."""
 
 
-Event = Hello | Mail | Rcpt | Refusal | Done | Reset | Secured
+Event = Hello | Mail | Rcpt | Refusal | Chunk | Done | Reset | Secured
 
 
-def check_order(envelope: Envelope, command: type[Mail | Rcpt | Data | Auth], rules: Rules) -> Reply | None:
+def check_order(envelope: Envelope, command: type[Mail | Rcpt | Data | Chunk | Auth], rules: Rules) -> Reply | None:
     """Why the command may not come now, or None.  Asked before its arguments are read."""
     if not envelope.hello:
         return say.LHLO_FIRST if rules.lhlo else say.HELLO_FIRST
@@ -115,7 +127,9 @@ def check_order(envelope: Envelope, command: type[Mail | Rcpt | Data | Auth], ru
         return say.NESTED_MAIL if envelope.mail_from is not None else None
     if envelope.mail_from is None:
         return say.MAIL_FIRST
-    if command is Data and not envelope.recipients:
+    if envelope.chunked and command is not Chunk:
+        return say.IN_CHUNKS  # RFC 3030 2, and RCPT belongs before the message
+    if command in (Data, Chunk) and not envelope.recipients:
         return say.NO_VALID_RECIPIENTS if envelope.refused else say.RCPT_FIRST
     return None
 
@@ -153,6 +167,8 @@ def apply(envelope: Envelope, event: Event) -> tuple[Envelope, Reply]:
             )
         case Refusal(reply):
             return replace(envelope, refused=envelope.refused + 1), reply
+        case Chunk(octets):
+            return replace(envelope, chunked=True), say.chunk_taken(octets)
         case Mail(path, params):
             return Envelope(envelope.hello, envelope.extended, path, params), say.SENDER_OK
         case Done(reply):

@@ -45,6 +45,13 @@ ORDER = [
     ((HELLO, MAIL, RCPT, t.Done(say.OK)), t.Data, RULES, say.MAIL_FIRST),
     ((HELLO, MAIL, RCPT, HELLO), t.Rcpt, RULES, say.MAIL_FIRST),
     ((HELLO, MAIL, t.Secured()), t.Mail, RULES, say.HELLO_FIRST),
+    ((HELLO, MAIL, RCPT), t.Chunk, RULES, None),
+    ((HELLO, MAIL), t.Chunk, RULES, say.RCPT_FIRST),
+    ((HELLO, MAIL, RCPT, t.Chunk(5)), t.Chunk, RULES, None),
+    ((HELLO, MAIL, RCPT, t.Chunk(5)), t.Data, RULES, say.IN_CHUNKS),
+    ((HELLO, MAIL, RCPT, t.Chunk(5)), t.Rcpt, RULES, say.IN_CHUNKS),
+    ((HELLO, MAIL, RCPT, t.Chunk(5)), t.Mail, RULES, say.NESTED_MAIL),
+    ((HELLO, MAIL, RCPT, t.Chunk(5), t.Reset(), MAIL, RCPT), t.Data, RULES, None),
     ((HELLO,), t.Mail, t.Rules(needs_tls=True, needs_login=True), say.TLS_FIRST),
     ((HELLO,), t.Data, t.Rules(needs_login=True), say.AUTH_NEEDED),
 ]
