@@ -185,15 +185,17 @@ def create(tx: Tx, owner: OwnerId, name: str, role: str = "", now: int | None = 
 
 
 @writes(Group.OWNER)
-def delete(tx: Tx, owner: OwnerId, name: str) -> None:
-    """Removes a box with what is in it.  Those below it stay, and the name is then no more than a level of theirs.
+def delete(tx: Tx, owner: OwnerId, name: str) -> BoxId:
+    """Removes a box with what is in it; which it was.
 
-    Its name stays subscribed (RFC 9051 6.3.5).  Raises NoSuchBox, NotAllowed for INBOX.
+    Those below it stay, and the name is then no more than a level of theirs.  Its name stays subscribed (RFC 9051
+    6.3.5).  Raises NoSuchBox, NotAllowed for INBOX.
     """
     if canonical(name) == INBOX:
         raise NotAllowed("INBOX cannot be deleted")
     found = box_named(tx, owner, name)
     remove(tx, owner, found.box)
+    return found.box
 
 
 def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:

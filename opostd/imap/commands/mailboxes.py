@@ -20,7 +20,11 @@ async def create(session: Session, command: Mailbox) -> Reply:
 
 
 async def delete(session: Session, command: Mailbox) -> Reply:
-    await session.services.store.run(boxes.delete, session.user.owner, command.name)
+    """A client that deletes the box it has selected has none selected afterwards, and hears its OK."""
+    owner = session.user.owner
+    box = await session.services.store.run(boxes.delete, owner, command.name)
+    if session.selected is not None and session.selected.live.key == (owner, box):
+        session.deselect()
     return
     yield
 
