@@ -103,6 +103,11 @@ EXTENSIONS: tuple[Extension, ...] = (
         " the whole message or of a multipart is its octets as they are; BINARY.SIZE of a part that is not there is 0.",
     ),
     Extension("REPLACE", "RFC 8508", of_commands=True),
+    Extension(
+        "CATENATE",
+        "RFC 4469",
+        deviation="A URL that begins with ;UID= is of the selected mailbox; 500 parts at most; no URLAUTH.",
+    ),
     Extension("PREVIEW", "RFC 8970"),
     Extension(
         "UTF8=ACCEPT",

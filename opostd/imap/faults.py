@@ -4,6 +4,7 @@ What is not in it is our bug: the peer gets NO [SERVERBUG] and a number, the log
 What must stay true: a peer learns nothing of what is not its own, and nothing of our inside.
 """
 
+import re
 from dataclasses import dataclass
 
 from opostd.imap.values.responses import Condition, State
@@ -16,6 +17,14 @@ class BadCharset(errors.Refused):
     def __init__(self, known: tuple[str, ...]) -> None:
         super().__init__("this charset is not known")
         self.known = known
+
+
+class BadUrl(errors.Refused):
+    """CATENATE of a URL that leads to nothing of this user (RFC 4469 4.1).  url: as it was written."""
+
+    def __init__(self, url: bytes) -> None:
+        super().__init__("this URL leads to no message or part here")
+        self.url = url
 
 
 class BadUse(errors.Refused):
@@ -53,6 +62,7 @@ class _Reply:
     condition: Condition = Condition.NO
 
 
+_NO_TEXT = re.compile(rb"[^!-\\^-~]")  # what cannot stand in a response code; no URL has it but in quotes of percent
 # The most special first: the first that the error is an instance of gives the reply.
 FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (errors.BadSyntax, _Reply(None, condition=Condition.BAD)),
@@ -79,6 +89,8 @@ def reply(error: Exception, incident: str) -> State:
     """The reply to an error.  incident: the number under which our own bug stands in the log, else unused."""
     if isinstance(error, BadCharset):
         return State(Condition.NO, str(error), b"BADCHARSET (%b)" % " ".join(error.known).encode("ascii"))
+    if isinstance(error, BadUrl):
+        return State(Condition.NO, str(error), b"BADURL " + _NO_TEXT.sub(b"?", error.url))
     for kind, answer in FAULTS:
         if isinstance(error, kind):
             return State(answer.condition, answer.text or str(error) or "no", answer.code)

@@ -49,6 +49,7 @@ def frame_limits(phase: FrameLimits, max_message_octets: int) -> FrameLimits:
 MAX_RAW_LINE_OCTETS = 8 * KIB  # of a SASL response, or where DONE is awaited: then BYE
 MAX_SET_RANGES = 10_000  # in one sequence-set: a line of 64 KiB holds about as many numbers of six digits
 MAX_APPEND_MESSAGES = 500  # of one APPEND: they are put into the box by one transaction (rule 9 of the store)
+MAX_CATENATE_PARTS = 500  # each may read a whole message: mail programs send some dozens
 MAX_FETCH_ITEMS = 1000  # each may be a copy of the whole message in the answer
 MAX_SECTION_DEPTH = 100  # part numbers in BODY[1.2.3]: mime keeps no deeper tree
 MAX_SEARCH_DEPTH = 100  # parentheses, NOT and OR inside each other: Python's own limit is 1000 calls

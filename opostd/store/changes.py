@@ -29,6 +29,7 @@ _ROWS = sa.select(
 _SAVEDATES = sa.select(_dp.c.uid, _dp.c.savedate).where(
     *_IN_BOX, _dp.c.uid >= sa.bindparam("first"), _dp.c.uid <= sa.bindparam("last")
 )
+_POST = sa.select(_dp.c.post_id).where(*_IN_BOX, _dp.c.uid == sa.bindparam("uid"))
 _GONE = (
     sa.select(_gone.c.uid)
     .where(
@@ -91,6 +92,13 @@ def savedates(tx: Tx, owner: OwnerId, box: BoxId, first: int, last: int) -> dict
 def gone(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> list[Uid]:
     """The UIDs that have left a box since, ascending."""
     return [Uid(uid) for uid in tx.execute(_GONE, {"owner": owner, "box": box, "since": since}).scalars()]
+
+
+@reads(Group.OWNER)
+def post_of(tx: Tx, owner: OwnerId, box: BoxId, uid: Uid) -> PostId | None:
+    """The post under one UID, or None where the box has it not."""
+    found = tx.execute(_POST, {"owner": owner, "box": box, "uid": uid}).scalar()
+    return None if found is None else PostId(found)
 
 
 @reads(Group.OWNER)

@@ -22,7 +22,7 @@ ALWAYS = [
     *("ESEARCH", "SEARCHRES", "WITHIN"),
     *("CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
-    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE"),
+    *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
 ]
 LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
 
@@ -80,6 +80,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "SPECIAL-USE",
         "APPENDLIMIT=1",
         "BINARY",
+        "CATENATE",
         "PREVIEW",
         "UTF8=ACCEPT",
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from opostd.imap import faults
-from opostd.imap.faults import BadCharset, BadUse, PrivacyRequired, Refused
+from opostd.imap.faults import BadCharset, BadUrl, BadUse, PrivacyRequired, Refused
 from opostd.imap.format.any import format_response
 from opostd.imap.state.numbers import NoSuchNumber
 from opostd.model import errors
@@ -26,6 +26,9 @@ REPLIES: list[tuple[Exception, bytes]] = [
     (PrivacyRequired("TLS first"), b"NO [PRIVACYREQUIRED] TLS first"),
     (BadUse("one role"), b"NO [USEATTR] one role"),
     (BadCharset(("US-ASCII", "UTF-8")), b"NO [BADCHARSET (US-ASCII UTF-8)] this charset is not known"),
+    (errors.HasNul("NUL"), b"NO [UNKNOWN-CTE] NUL"),
+    (errors.NoSuchMessage("it is gone"), b"NO [NONEXISTENT] it is gone"),
+    (BadUrl(b"/a]\r\nb/;UID=1"), b"NO [BADURL /a???b/;UID=1] this URL leads to no message or part here"),
     (KeyError("secret"), b"NO [SERVERBUG] this is our fault, and stands in the log as 1a2b"),
     (errors.SchemaMismatch("owner", None, "0001"), b"NO [SERVERBUG] this is our fault, and stands in the log as 1a2b"),
 ]
@@ -41,7 +44,8 @@ def test_every_error_that_a_peer_may_cause_is_refused_in_words() -> None:
         return [kind, *(deep for each in kind.__subclasses__() for deep in all_of(each))]
 
     for kind in all_of(errors.Refused):
-        error = kind(("a",)) if kind is BadCharset else kind("words")
+        given: object = {BadCharset: ("a",), BadUrl: b"/x"}.get(kind, "words")
+        error = kind(given)
         assert faults.reply(error, "number").code != b"SERVERBUG"
 
 

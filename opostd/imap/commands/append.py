@@ -1,15 +1,14 @@
 """APPEND and REPLACE (RFC 9051 6.3.12, RFC 8508; APPENDUID: RFC 4315 3; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4).
 
-OK is said after COMMIT.  The octets are kept as they came: nothing is rendered or added.
+OK is said after COMMIT.  The octets are kept as they came: nothing is rendered or added (CATENATE: ``catenate``).
 """
 
+from opostd.imap.commands.catenate import made
 from opostd.imap.commands.messages import chosen, uids_of, writable
 from opostd.imap.format.sets import format_set
 from opostd.imap.session import Reply, Session
 from opostd.imap.values.append import Append, Replace
-from opostd.imap.values.append import NewMessage as Given
 from opostd.imap.values.responses import Condition, Done, State
-from opostd.intake.intake import NewMessage
 from opostd.model.errors import NoSuchBox, NoSuchMessage
 from opostd.store import boxes
 
@@ -24,7 +23,7 @@ async def append(session: Session, command: Append) -> Reply:
         return
     try:
         box = await services.store.run(boxes.box_named, session.user.owner, command.name)
-        messages = [_new(each) for each in command.messages]
+        messages = await made(session, command.messages)
         uidvalidity, uids = await services.intake.append(messages, box.owner, box.box)
     except NoSuchBox:
         yield NO_BOX
@@ -46,7 +45,8 @@ async def replace(session: Session, command: Replace) -> Reply:
     owner, source = selected.live.key
     try:
         box = await services.store.run(boxes.box_named, owner, command.name)
-        uidvalidity, uid = await services.intake.replace(_new(command.message), owner, box.box, source, uids[0])
+        (message,) = await made(session, (command.message,))
+        uidvalidity, uid = await services.intake.replace(message, owner, box.box, source, uids[0])
     except NoSuchBox:
         yield NO_BOX
         return
@@ -54,7 +54,3 @@ async def replace(session: Session, command: Replace) -> Reply:
     await selected.live.refresh()
     if session.manner.vanished:
         yield Done(Condition.OK, "replaced", highestmodseq=True)  # RFC 8508 4.5
-
-
-def _new(given: Given) -> NewMessage:
-    return NewMessage(given.octets, given.internaldate, given.flags)

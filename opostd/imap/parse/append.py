@@ -1,7 +1,9 @@
-"""APPEND and REPLACE (RFC 9051 6.3.12, RFC 8508; MULTIAPPEND: RFC 3502; UTF8: RFC 6855 4)."""
+"""APPEND and REPLACE (RFC 9051 6.3.12, RFC 8508; MULTIAPPEND: RFC 3502; CATENATE: RFC 4469;
+UTF8: RFC 6855 4).
+"""
 
-from opostd.imap.limits import MAX_APPEND_MESSAGES
-from opostd.imap.values.append import Append, NewMessage, Replace
+from opostd.imap.limits import MAX_APPEND_MESSAGES, MAX_CATENATE_PARTS
+from opostd.imap.values.append import Append, Catenate, NewMessage, Replace, Url
 from opostd.imap.values.sets import SequenceSet
 from opostd.imap.wire.cursor import Cursor
 from opostd.model.errors import BadMessage
@@ -9,7 +11,7 @@ from opostd.model.flags import Flags
 
 
 def parse_append(args: Cursor) -> Append:
-    """``SP mailbox 1*(SP [flag-list SP] [date-time SP] (literal / "UTF8" SP "(" literal8 ")"))``.
+    """``SP mailbox 1*(SP [flag-list SP] [date-time SP] append-data)`` (RFC 4466 2.1).
 
     Raises BadMessage for a message of no octets: a client sends it where it has changed its mind (RFC 3502 6.3.11).
     """
@@ -20,7 +22,7 @@ def parse_append(args: Cursor) -> Append:
             args.fail(f"at most {MAX_APPEND_MESSAGES} messages")
         messages.append(_message(args))
     args.end()
-    if not all(each.octets for each in messages):
+    if not all(each.content for each in messages):
         raise BadMessage("the message is empty")
     return Append(name, tuple(messages))
 
@@ -34,7 +36,7 @@ def parse_replace(args: Cursor, *, by_uid: bool) -> Replace:
     name = args.sp().mailbox()
     message = _message(args.sp())
     args.end()
-    if not message.octets:
+    if not message.content:
         raise BadMessage("the message is empty")
     return Replace(number, name, message, by_uid)
 
@@ -48,12 +50,37 @@ def _message(args: Cursor) -> NewMessage:
     if args.peek() == b'"':
         internaldate = args.date_time()
         args.sp()
-    if args.peek() in b"{~":
+    if args.peek() in (b"{", b"~", b""):
         return NewMessage(flags, internaldate, args.message())
     at = args.at
-    if args.keyword() != b"UTF8":
-        args.fail("a literal, or UTF8 and a literal", at)
+    form = args.keyword()
+    if form == b"UTF8":
+        return NewMessage(flags, internaldate, _utf8(args), utf8=True)
+    if form != b"CATENATE":
+        args.fail("a literal, UTF8 or CATENATE", at)
+    at = args.sp().at
+    parts = args.list_of(lambda: _part(args))
+    if len(parts) > MAX_CATENATE_PARTS:
+        args.fail(f"at most {MAX_CATENATE_PARTS} parts", at)
+    return NewMessage(flags, internaldate, Catenate(tuple(part for part, _ in parts)), any(utf8 for _, utf8 in parts))
+
+
+def _utf8(args: Cursor) -> bytes:
+    """``SP "(" literal8 ")"`` (RFC 6855 4)."""
     args.sp().expect(b"(")
     octets = args.message()
     args.expect(b")")
-    return NewMessage(flags, internaldate, octets, utf8=True)
+    return octets
+
+
+def _part(args: Cursor) -> tuple[bytes | Url, bool]:
+    """``"TEXT" SP literal / "URL" SP astring / utf8-literal`` (RFC 4469 5, RFC 6855 4); whether it is the last."""
+    at = args.at
+    form = args.keyword()
+    if form == b"TEXT":
+        return args.sp().message(), False
+    if form == b"URL":
+        return Url(args.sp().astring()), False
+    if form != b"UTF8":
+        args.fail("TEXT, URL or UTF8", at)
+    return _utf8(args), True

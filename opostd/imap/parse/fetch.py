@@ -164,6 +164,11 @@ def _lazy(args: Cursor) -> bool:
     return True
 
 
+def parse_section(args: Cursor) -> Section:
+    """``[section-spec] "]" ["<" number "." nz-number ">"]``, as a peek: of a URL too (RFC 5092 7)."""
+    return _section(args, peek=True)
+
+
 def _section(args: Cursor, *, peek: bool) -> Section:
     """``[section-spec] "]" ["<" number "." nz-number ">"]``, behind the bracket."""
     at = args.at

@@ -1,20 +1,49 @@
-"""APPEND: messages for a box, one or several (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502).  REPLACE: RFC 8508."""
+"""APPEND: messages for a box, one or several (RFC 9051 6.3.12; MULTIAPPEND: RFC 3502), or put together (CATENATE:
+RFC 4469).  REPLACE: RFC 8508.
+"""
 
 from dataclasses import dataclass
 
+from opostd.imap.values.fetch import Section
 from opostd.imap.values.sets import SequenceSet
 from opostd.model.flags import Flags
 
 
 @dataclass(frozen=True, slots=True)
+class Url:
+    """A message, or a part of one, by its IMAP URL as it is written (RFC 5092)."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Catenate:
+    """A message to be put together from texts and from what is here already (RFC 4469)."""
+
+    parts: tuple[bytes | Url, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
-    """internaldate: seconds since 1970 UTC, or None.  octets: the message as it came.  utf8: it came as UTF8 data,
-    for its header is UTF-8 (RFC 6855 4)."""
+    """internaldate: seconds since 1970 UTC, or None.  content: the message as it came, or what it is made of.
+
+    utf8: it came as UTF8 data, for its header is UTF-8 (RFC 6855 4).
+    """
 
     flags: Flags
     internaldate: int | None
-    octets: bytes
+    content: bytes | Catenate
     utf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUrl:
+    """What a URL says.  name: of the box, or None for the selected one.  uidvalidity: None where it is not said."""
+
+    name: str | None
+    uidvalidity: int | None
+    uid: int
+    section: Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,11 @@ def _refuse(frame: Frame, utf8: bool) -> NoReturn:
     raise BadCommand(found.end(), "the name of a command", tag)
 
 
+def folded_inbox(name: str) -> str:
+    """The name with INBOX in capitals, alone or as the first level (RFC 9051 5.1)."""
+    return "INBOX" + name[5:] if name[:5].upper() == "INBOX" and name[5:6] in ("", "/") else name
+
+
 class Cursor:
     """A place in one command.  ``at``: the offset of the next octet; ``utf8``: mailbox names are UTF-8."""
 
@@ -231,9 +236,7 @@ class Cursor:
             name = mutf7.plain(read()) if self.utf8 else mutf7.decode(read())
         except mutf7.BadMailboxName:
             self.fail("a mailbox name in " + ("UTF-8" if self.utf8 else "modified UTF-7"), at)
-        if name[:5].upper() == "INBOX" and name[5:6] in ("", "/"):
-            return "INBOX" + name[5:]
-        return name
+        return folded_inbox(name)
 
     # Numbers
 

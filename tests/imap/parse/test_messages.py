@@ -6,7 +6,7 @@ from opostd.imap.limits import MAX_APPEND_MESSAGES
 from opostd.imap.parse.append import parse_append, parse_replace
 from opostd.imap.parse.copy import parse_copy, parse_uid_expunge
 from opostd.imap.parse.store import parse_store
-from opostd.imap.values.append import Append, NewMessage, Replace
+from opostd.imap.values.append import Append, Catenate, NewMessage, Replace, Url
 from opostd.imap.values.commands import Copy, Store, UidExpunge
 from opostd.imap.values.sets import STAR, SequenceSet
 from opostd.model.errors import BadMessage, BadSyntax
@@ -32,6 +32,19 @@ APPENDS = [
         b" x (a) UTF8 ({1+}\r\nm) {1+}\r\nn",
         "x",
         [NewMessage(Flags(0, ("a",)), None, b"m", True), NewMessage(Flags(), None, b"n")],
+    ),
+    (
+        b' x (a) CATENATE (TEXT {1+}\r\nm url "/a/;UID=1" URL {1+}\r\nu)',
+        "x",
+        [NewMessage(Flags(0, ("a",)), None, Catenate((b"m", Url(b"/a/;UID=1"), Url(b"u"))))],
+    ),
+    (
+        b" x CATENATE (URL u) catenate (UTF8 (~{1+}\r\nm) text {0+}\r\n)",
+        "x",
+        [
+            NewMessage(Flags(), None, Catenate((Url(b"u"),))),
+            NewMessage(Flags(), None, Catenate((b"m", b"")), True),
+        ],
     ),
     (
         b' x (\\Seen) {1+}\r\nm "17-Jul-1996 02:44:25 -0700" ~{2+}\r\n\0o (b) {1+}\r\np',
@@ -65,6 +78,12 @@ BAD_APPENDS = [
     (b" x UTF8 ~{1+}\r\nm", 8),
     (b" x UTF8 (~{1+}\r\nm", 16),
     (b" x UTF8 (m)", 9),
+    (b" x CATENATE ()", 13),
+    (b" x CATENATE (TEXT x)", 18),
+    (b" x CATENATE (URL)", 16),
+    (b" x CATENATE (FILE x)", 13),
+    (b" x CATENATE (URL x", 18),
+    (b" x CATENATE (" + b"URL x " * 500 + b"URL x)", 12),
 ]
 
 
