@@ -4,6 +4,7 @@ All that is asked was computed when the message was accepted; here it is only pu
 for each item one list over a chunk of messages, then one ``%`` for each line.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 
@@ -104,12 +105,13 @@ async def lines(
     same = box.view.uids is box.snapshot.uids
     plan = _Plan(items, session)
     snapshot, view = box.snapshot, box.view
-    for chunk in _chunks(snapshot, found, plan.reads_octets):
-        if same:
-            numbers = [index + 1 for index in chunk]
-        else:
-            numbers = [(view.place(snapshot.uids[index]) or 0) + 1 for index in chunk]
-        yield await plan.put_together(snapshot, chunk, numbers, newly_seen)
+    async with _Reading(plan, snapshot, _chunks(snapshot, found, plan.reads_octets)) as chunks:
+        async for chunk in chunks:
+            if same:
+                numbers = [index + 1 for index in chunk]
+            else:
+                numbers = [(view.place(snapshot.uids[index]) or 0) + 1 for index in chunk]
+            yield await plan.put_together(snapshot, chunk, numbers, newly_seen)
     if plan.lost:
         log.error("posts missing in the store: owner=%d box=%d uids=%r", *box.live.key, plan.lost)
         if lost is not None:
@@ -133,6 +135,37 @@ def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> lis
     return chunks
 
 
+class _Reading:
+    """The chunks, one after the other; while one is put together and sent, the octets of the next are read."""
+
+    def __init__(self, plan: "_Plan", snapshot: Snapshot, chunks: list[Sequence[int]]) -> None:
+        self._plan, self._snapshot, self._chunks = plan, snapshot, chunks
+        self._next: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> AsyncIterator[Sequence[int]]:
+        return self._one_by_one()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._next is not None:  # the client is gone
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+
+    async def _one_by_one(self) -> AsyncIterator[Sequence[int]]:
+        if not self._plan.reads_octets:
+            for chunk in self._chunks:
+                yield chunk
+            return
+        for chunk, after in zip(self._chunks, [*self._chunks[1:], None], strict=True):
+            if self._next is None:
+                await self._plan.read_ahead(self._snapshot, chunk)
+            else:
+                await self._next
+            self._next = None
+            if after is not None:
+                self._next = asyncio.get_running_loop().create_task(self._plan.read_ahead(self._snapshot, after))
+            yield chunk
+
+
 class _Plan:
     """The items of one FETCH, as a line template and a column for each item."""
 
@@ -149,6 +182,12 @@ class _Plan:
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
         self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
         self.reads_octets = any(section is not None and not from_header(section) for section in sections)
+
+    async def read_ahead(self, snapshot: Snapshot, chunk: Sequence[int]) -> None:
+        """Facts and octets of these messages, into the cache."""
+        if len(chunk) > 1:
+            by_id = await self._posts.facts([snapshot.post(index) for index in chunk])
+            await self._posts.read_ahead(list(by_id.values()))
 
     async def put_together(
         self, snapshot: Snapshot, chunk: Sequence[int], numbers: list[int], newly_seen: frozenset[int]
@@ -230,7 +269,21 @@ class _Plan:
 
     async def _sections(self, section: Section, facts: list[PostFacts]) -> list[bytes]:
         names = frozenset(field.lower() for field in section.fields)
+        if section.fields and section.partial is None and from_header(section):
+            return await self._header_fields(section, facts, names)
         return [section_octets(section, await octets_of(self._posts, section, each, names)) for each in facts]
+
+    async def _header_fields(self, section: Section, facts: list[PostFacts], names: frozenset[bytes]) -> list[bytes]:
+        key = (section.form, section.text, names)
+        known = self._posts.headers(key)
+        found = [known.get(each.id) for each in facts]
+        answers: list[bytes] = []
+        for each, answer in zip(facts, found, strict=True):
+            if answer is None:
+                answer = section_octets(section, await octets_of(self._posts, section, each, names))
+                self._posts.keep_header(key, each.id, answer)
+            answers.append(answer)
+        return answers
 
 
 def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:
