@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from opostd.config import LimitSettings
 from opostd.intake.message import check_kept, field, read
-from opostd.model.errors import BadHeader, BadMessage, MailLoop, Refused, TooBig
+from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, Refused, TooBig
 
 LIMITS = LimitSettings(
     max_message_octets=4000, max_header_octets=1000, max_header_lines=40, max_received=5, max_line_octets=300
@@ -48,7 +48,7 @@ def line(octets: int) -> bytes:
 
 REFUSED = [
     (b"\r\n" + b"abcdefgh\r\n" * 400, TooBig),
-    (b"A: b\0c\r\n\r\n", BadMessage),
+    (b"A: b\0c\r\n\r\n", HasNul),
     (b"A: b\r\n\r\nc\nd\r\n", BadMessage),
     (b"A: b\r\n\r\nc\rd\r\n", BadMessage),
     (b"A: b\n\r\nc\r\n", BadMessage),
