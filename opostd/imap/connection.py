@@ -370,6 +370,25 @@ class Connection:
         self._deflater, self._inflater = Deflater(), Inflater()
         self._inflater.feed(self._framer.take_buffered())
 
+    def log_out_after_reply(self) -> None:
+        self._after_reply = self._begin_anew
+
+    async def _begin_anew(self) -> None:
+        """All state is as after the greeting but for TLS, and the count of failed logins (RFC 8437 3, 4.1).
+
+        What the client has sent behind UNAUTHENTICATE stays: it may be its next login.
+        """
+        old = self.session
+        if old.account is not None:
+            self._users.leave(self, old.account)
+        self.session = Session(self._services, self, failed_logins=old.failed_logins)
+        self._framer.limits = frame_limits(BEFORE_LOGIN, self._services.limits.max_message_octets)
+        self.deadline = self._loop.time() + self._services.settings.login_timeout_s
+        if self._inflater is not None:
+            rest = self._inflater.rest
+            self._deflater = self._inflater = None
+            self._framer.feed(rest)
+
     def logged_in(self, account: Account) -> None:
         self._users.enter(self, account)
         self.session.account = account

@@ -108,6 +108,13 @@ EXTENSIONS: tuple[Extension, ...] = (
         "RFC 4469",
         deviation="A URL that begins with ;UID= is of the selected mailbox; 500 parts at most; no URLAUTH.",
     ),
+    Extension(
+        "UNAUTHENTICATE",
+        "RFC 8437",
+        lambda moment: moment.logged_in,
+        of_commands=True,
+        deviation="Failed logins stay counted.  Who pipelines behind it under COMPRESS ends the deflate stream first.",
+    ),
     Extension("PREVIEW", "RFC 8970"),
     Extension(
         "UTF8=ACCEPT",

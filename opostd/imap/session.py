@@ -71,6 +71,9 @@ class Wire(Protocol):
     def compress_after_reply(self) -> None:
         """Both sides compress when the tagged line is out."""
 
+    def log_out_after_reply(self) -> None:
+        """The connection is as after its greeting when the tagged line is out, but for TLS."""
+
     def logged_in(self, account: Account) -> None:
         """Counts the connection for its user.  Raises LimitReached."""
 

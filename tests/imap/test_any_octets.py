@@ -9,7 +9,7 @@ from tests.imap.parse.test_any import WORDS
 from tests.imap.transcript import Client, World
 
 ROUNDS = 600  # about three seconds
-LEFT_OUT = (b"LOGOUT", b"IDLE", b"AUTHENTICATE")  # they end the connection, or wait for a line
+LEFT_OUT = (b"LOGOUT", b"UNAUTHENTICATE", b"IDLE", b"AUTHENTICATE")  # they end the session, or wait for a line
 PIECES = [
     *WORDS,
     *(

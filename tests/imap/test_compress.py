@@ -75,6 +75,21 @@ def test_a_large_message_goes_up_and_comes_down(sqlite_store: Store) -> None:
     _compressed(sqlite_store, work)
 
 
+def test_a_login_behind_the_end_of_the_stream(sqlite_store: Store) -> None:
+    """RFC 8437 3, 4.1: UNAUTHENTICATE ends the client's stream, and the next login may be pipelined."""
+
+    async def work(client: Client) -> None:
+        assert client.deflate is not None
+        octets = client.deflate.compress(b"a1 UNAUTHENTICATE\r\n") + client.deflate.flush(zlib.Z_FINISH)
+        client.connection.feed(octets + b"a2 LOGIN bob secret\r\n")
+        assert (await client.transport.line()).startswith("a1 OK")
+        client.deflate = client.transport.inflate = None
+        assert (await client.transport.line()).startswith("a2 OK")
+        await client.ok("NOOP")
+
+    _compressed(sqlite_store, work)
+
+
 def test_what_is_no_stream_is_bye(sqlite_store: Store) -> None:
     async def work(client: Client) -> None:
         client.connection.feed(b"a1 NOOP\r\n")

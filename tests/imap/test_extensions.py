@@ -52,7 +52,7 @@ def test_without_tls_there_is_no_login() -> None:
 def test_after_login() -> None:
     for available in (False, True):
         names = at(logged_in=True, available=available, active=not available, plaintext=True)
-        assert sorted(names) == sorted(ALWAYS)
+        assert sorted(names) == sorted([*ALWAYS, "UNAUTHENTICATE"])
 
 
 def test_a_capability_of_commands_has_rows_and_a_row_has_its_capability() -> None:

@@ -13,6 +13,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     S1: * 2 EXPUNGE              expects a line; ``~`` is any text, ``{name}`` keeps a value and later stands for it
     S1: ...                      any untagged lines
     deflate1                     from here on connection 1 is compressed both ways
+    plain1                       and from here on no more
     closed1                      the server has closed the connection
 """
 
@@ -260,7 +261,7 @@ class _Runner:
                 await provision.join(self.world.store, f"{group}@{DOMAIN}", owner, now=NOW)
             else:
                 await provision.leave(self.world.store, f"{group}@{DOMAIN}", owner, now=NOW)
-        elif match := re.fullmatch(r"(as|ok|closed|deflate)(\d*)", word):
+        elif match := re.fullmatch(r"(as|ok|closed|deflate|plain)(\d*)", word):
             await self._verb(match[1], match[2] or "1", rest)
         elif match := re.fullmatch(r"([CS])(\d*):", word):
             client = await self.world.client(match[2] or "1", login=self.login)
@@ -280,6 +281,8 @@ class _Runner:
             await client.ok(self._filled(rest))
         elif verb == "deflate":
             client.start_deflate()
+        elif verb == "plain":
+            client.deflate = client.transport.inflate = None
         else:
             await client.transport.end()
 

@@ -1,4 +1,4 @@
-"""STARTTLS, LOGIN, AUTHENTICATE (RFC 9051 6.2; SASL-IR: RFC 4959; PLAIN: RFC 4616).
+"""STARTTLS, LOGIN, AUTHENTICATE, UNAUTHENTICATE (RFC 9051 6.2, RFC 8437; SASL-IR: RFC 4959; PLAIN: RFC 4616).
 
 No password is taken before TLS, but on loopback where the settings say so; and on one connection only a few wrong
 ones (security.md 1.4).  How slow a wrong one is answered is ``auth.throttle``'s.
@@ -28,6 +28,13 @@ async def login(session: Session, command: Login) -> Reply:
     _private(session)
     async for response in _log_in(session, sasl.Login(command.user, command.password)):
         yield response
+
+
+async def unauthenticate(session: Session, _: Bare) -> Reply:
+    """The user is gone, and the connection may be another's (RFC 8437)."""
+    session.deselect()
+    session.wire.log_out_after_reply()
+    yield Done(Condition.OK, "log in again")
 
 
 async def authenticate(session: Session, command: Authenticate) -> Reply:

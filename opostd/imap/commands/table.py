@@ -61,6 +61,7 @@ ROWS = (
     Row(b"STARTTLS", BARE, auth.starttls, State.NOT_AUTHENTICATED, "STARTTLS"),
     Row(b"AUTHENTICATE", parse_auth.parse_authenticate, auth.authenticate, State.NOT_AUTHENTICATED, "SASL-IR"),
     Row(b"LOGIN", parse_auth.parse_login, auth.login, State.NOT_AUTHENTICATED),
+    Row(b"UNAUTHENTICATE", BARE, auth.unauthenticate, LOGGED_IN, "UNAUTHENTICATE"),
     Row(b"ENABLE", parse_auth.parse_enable, any_.enable, LOGGED_IN, "ENABLE"),
     Row(b"NAMESPACE", BARE, any_.namespace, LOGGED_IN, "NAMESPACE"),
     Row(b"COMPRESS", parse_any.parse_compress, compress.compress, LOGGED_IN, "COMPRESS=DEFLATE"),
