@@ -110,7 +110,8 @@ class LiveBox:
         """
         result = await self._store.run(flags.store_flags, *self.key, spans, action, change, unchangedsince)
         async with self._lock:
-            if self._snapshot is not None and not change.keywords:
+            # A STORE that changed nothing gave its modseq back, and the next number is that of somebody else's change.
+            if self._snapshot is not None and result.changed and not change.keywords:
                 found = flagged(self._snapshot, spans, action, change.bits, result.modseq, unchangedsince)
                 if found is not None and found[1] == result.changed:
                     self._snapshot = found[0]

@@ -39,7 +39,7 @@ async def is_the_store(store: Store, live: LiveBox, shown: Snapshot) -> None:
 
 def test_stores(store: Store) -> None:
     async def main() -> None:
-        _, live = await opened(store, 5)
+        world, live = await opened(store, 5)
         for spans, action, change in (
             ([(1, 3)], FlagAction.ADD, Flags(SEEN)),
             ([(2, 2), (4, 9)], FlagAction.ADD, Flags(SEEN | DELETED)),
@@ -54,6 +54,12 @@ def test_stores(store: Store) -> None:
         await store.run(flags.store_flags, *live.key, [(5, 5)], FlagAction.ADD, Flags(DELETED), None)
         await live.store_flags([(1, 1)], FlagAction.REMOVE, Flags(SEEN))
         await is_the_store(store, live, live.snapshot)
+        # A message has come, and a STORE that changes nothing must not pass over it
+        await world.fill("anna", 1)
+        await live.store_flags([(5, 5)], FlagAction.ADD, Flags(DELETED))
+        await live.refresh()
+        await is_the_store(store, live, live.snapshot)
+        assert len(live.snapshot) == 6
         await store.close()
 
     run(main())

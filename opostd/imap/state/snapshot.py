@@ -105,6 +105,8 @@ def flagged(
         changed_here = [at for at in range(start, stop) if before[at - start] != after[at - start]]
         if unchangedsince is not None:
             changed_here = [at for at in changed_here if old.modseqs[at] <= unchangedsince]
+        if any(old.modseqs[at] > old.modseq for at in changed_here):
+            return None  # a row that was read ahead of its box, after this change perhaps
         if len(changed_here) == stop - start:
             new[start:stop] = array("B", after)
             modseqs[start:stop] = array("Q", [modseq]) * (stop - start)

@@ -62,7 +62,8 @@ def test_flagged(
 
 
 def test_what_is_not_computed() -> None:
-    """Another change came between, or the action replaces."""
+    """Another change came between, the action replaces, or the row is ahead of its box."""
+    assert flagged(snapshot([(1, 0, 7)], 5), [(1, 1)], FlagAction.ADD, 1, ModSeq(6), None) is None
     old = snapshot([(1, 0, 1)], 5)
     assert flagged(old, [(1, 1)], FlagAction.ADD, 1, ModSeq(7), None) is None
     assert flagged(old, [(1, 1)], FlagAction.ADD, 1, ModSeq(5), None) is None
