@@ -81,11 +81,19 @@ def list_(as_json: bool) -> None:
     print_rows(("ADDRESS", "TITLE", "WHO MAY POST", "MEMBERS", "POSTS"), run_in_store(flow), as_json)
 
 
+async def inner_group(store: "Store", settings: Settings, address: str) -> str | None:
+    """The address, where it is a group's, which may be a member of another."""
+    from opostd.store import accounts
+
+    found = await store.run(accounts.address, folded(address, settings))
+    return found.addr if found is not None and found.kind is AddressKind.SOURCE else None
+
+
 @command.command("join")
 @click.argument("group")
 @click.argument("address")
 def join(group: str, address: str) -> None:
-    """Let somebody read a group, from now on.
+    """Let somebody, or all of another group, read a group, from now on.
 
     Example: opostd group join team cara
     """
@@ -94,19 +102,22 @@ def join(group: str, address: str) -> None:
         from opostd.store import provision
 
         source = await source_of(store, settings, group)
+        if (inner := await inner_group(store, settings, address)) is not None:
+            await provision.nest(store, source.addr, inner)
+            return inner, source.addr
         account = await account_of(store, settings, address)
         await provision.join(store, source.addr, account.owner, now=now())
         return account.login, source.addr
 
     login, addr = run_in_store(flow)
-    click.echo(f"{login}   joined {addr} (from now)")
+    click.echo(f"{login}   joined {addr}")
 
 
 @command.command("leave")
 @click.argument("group")
 @click.argument("address")
 def leave(group: str, address: str) -> None:
-    """Let somebody read a group no more; what was received stays.
+    """Let somebody, or another group, read a group no more; what was received stays.
 
     Example: opostd group leave team cara
     """
@@ -115,6 +126,9 @@ def leave(group: str, address: str) -> None:
         from opostd.store import provision
 
         source = await source_of(store, settings, group)
+        if (inner := await inner_group(store, settings, address)) is not None:
+            await provision.unnest(store, source.addr, inner)
+            return inner, source.addr
         account = await account_of(store, settings, address)
         await provision.leave(store, source.addr, account.owner)
         return account.login, source.addr
@@ -133,11 +147,14 @@ def members(group: str, as_json: bool) -> None:
     """
 
     async def flow(store: "Store", settings: Settings) -> list[tuple[str, str]]:
-        from opostd.store import provision
+        from opostd.store import nesting, provision, sources
 
         source = await source_of(store, settings, group)
         found = await store.run(provision.members, source.box)
-        return sorted((each.address, str(each.role.name).lower()) for each in found)
+        addresses = {each.box: each.address for each in await store.run(sources.sources)}
+        inner = [addresses[box] for box in await store.run(nesting.members, source.box) if box in addresses]
+        people = sorted((each.address, str(each.role.name).lower()) for each in found)
+        return [*people, *((addr, "group") for addr in sorted(inner))]
 
     print_rows(("ADDRESS", "ROLE"), run_in_store(flow), as_json)
 
@@ -159,6 +176,33 @@ def policy(group: str, post: str) -> None:
         return source.addr
 
     click.echo(f"{run_in_store(flow)}   {post.lower()} may post")
+
+
+@command.command("history")
+@click.argument("group")
+@click.argument("since")
+def history(group: str, since: str) -> None:
+    """Say what those who join later get of before: none, all, or a day from which on.
+
+    Example: opostd group history team 2026-11-01
+    """
+    from opostd.cli.subscription import day
+    from opostd.store.newcomers import FROM_JOIN
+
+    begin = {"none": FROM_JOIN, "all": 0}.get(since)
+    if begin is None:
+        begin = day(since)
+    if begin is None:
+        raise click.UsageError(f"none, all, or a day such as 2026-11-01, not {since!r}")
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        await provision.set_history(store, source.addr, begin)
+        return source.addr
+
+    click.echo(f"{run_in_store(flow)}   newcomers get posts from before: {since}")
 
 
 @command.command("delete")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opostd.cli.common import command_line, confirm, folded, json_option, now, print_rows, run_in_store, yes_option
+from opostd.cli.group import source_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress, NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN
-from opostd.model.ids import SYSTEM_OWNER, PostId, post_id_text
+from opostd.model.ids import SYSTEM_OWNER, PostId, Uid, post_id_text
 from opostd.model.records import AddressKind, Box, PostFacts, Withdraw
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ SHOWN = 50
 
 @click.group("post")
 def command() -> None:
-    """Posts: list, show, recall, reach."""
+    """Posts: list, show, pin, unpin, recall, reach."""
 
 
 def when(seconds: int) -> str:
@@ -71,17 +72,19 @@ def list_(address: str, name: str, unread: bool, last: int, as_json: bool) -> No
     """
 
     async def flow(store: "Store", settings: Settings) -> list[tuple[int, str, str, str, str, str]]:
-        from opostd.store import changes, posts
+        from opostd.store import changes, newcomers, posts
 
         box = await box_of(store, settings, address, name)
         rows = (await store.run(changes.listing, box.owner, box.box)).rows
         rows = tuple(row for row in rows if not (unread and row.bits & SEEN))[-last:] if last > 0 else ()
+        pins = set(await store.run(newcomers.pins, box.box)) if box.owner == SYSTEM_OWNER else set()
         facts = await store.run(posts.facts, [row.post for row in rows])
         found: list[tuple[int, str, str, str, str, str]] = []
         for row in rows:
             fact = facts.get(row.post)
             sender, subject = (fact.sender, fact.subject) if fact else ("?", "the post is lost")
             words = [word for bit, word in ((SEEN, "read"), (FLAGGED, "flagged")) if row.bits & bit]
+            words += ["pinned"] if row.uid in pins else []
             found.append((row.uid, post_id_text(row.post), when(row.internaldate), sender, subject, " ".join(words)))
         return found
 
@@ -156,6 +159,44 @@ async def ways_of(store: "Store", box: Box, post: PostId, fact: PostFacts) -> li
             if login.encode() in [name.lower() for name in named]:
                 found.append(each.name.decode().capitalize())
     return found or ["directly: Bcc, an alias, or put there by a mail program"]
+
+
+@command.command("pin")
+@click.argument("group")
+@click.argument("uid", type=click.IntRange(1))
+def pin(group: str, uid: int) -> None:
+    """Give a post of a group to those who join later, too.
+
+    Example: opostd post pin team 1
+    """
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import newcomers
+
+        source = await source_of(store, settings, group)
+        await store.run(newcomers.pin, source.box, Uid(uid))
+        return source.addr
+
+    click.echo(f"{run_in_store(flow)}   #{uid} pinned")
+
+
+@command.command("unpin")
+@click.argument("group")
+@click.argument("uid", type=click.IntRange(1))
+def unpin(group: str, uid: int) -> None:
+    """Give a post of a group to newcomers no more; who has it keeps it.
+
+    Example: opostd post unpin team 1
+    """
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import newcomers
+
+        source = await source_of(store, settings, group)
+        await store.run(newcomers.unpin, source.box, Uid(uid))
+        return source.addr
+
+    click.echo(f"{run_in_store(flow)}   #{uid} not pinned")
 
 
 @command.command("recall")

@@ -14,8 +14,8 @@ from opostd.config import Settings
 from opostd.model.ids import Uid
 
 if TYPE_CHECKING:
+    from opostd.store.newcomers import From
     from opostd.store.run import Store
-    from opostd.store.subscriptions import From
 
 Listed = list[tuple[str, str, str, int, int]]
 box_option = click.option("--box", default="INBOX", show_default=True, help="Which of their boxes.")
@@ -28,19 +28,25 @@ def command() -> None:
 
 def since(text: str) -> "From":
     """``now``, ``start``, ``#17`` or a day.  Raises UsageError."""
-    from opostd.store.subscriptions import NOW, START, From
+    from opostd.store.newcomers import NOW, START, From
 
     if text in ("now", "start"):
         return NOW if text == "now" else START
     if re.fullmatch(r"#[1-9]\d{0,9}", text):
         return From(uid=Uid(int(text[1:]) - 1))
+    begin = day(text)
+    if begin is None:
+        raise click.UsageError(f"--from: now, start, a post such as #17, or a day such as 2026-11-01, not {text!r}")
+    return From(date=begin)
+
+
+def day(text: str) -> int | None:
+    """The beginning of a day such as 2026-11-01, in UTC; None for what is none."""
     try:
-        day = datetime.date.fromisoformat(text)
+        found = datetime.date.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(
-            f"--from: now, start, a post such as #17, or a day such as 2026-11-01, not {text!r}"
-        ) from None
-    return From(date=int(datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()))
+        return None
+    return max(1, int(datetime.datetime.combine(found, datetime.time(), datetime.UTC).timestamp()))
 
 
 @command.command("list")
@@ -81,7 +87,7 @@ def list_(address: str, as_json: bool) -> None:
 @command.command("add")
 @click.argument("group")
 @click.argument("address")
-@click.option("--from", "start", default="now", show_default=True, help="now, start, #17 or 2026-11-01.")
+@click.option("--from", "start", default="", help="now, start, #17 or 2026-11-01; otherwise as the group has it.")
 @box_option
 def add(group: str, address: str, start: str, box: str) -> None:
     """Let somebody read a group, with posts from before if they are to have them; may be given later, too.
@@ -90,7 +96,7 @@ def add(group: str, address: str, start: str, box: str) -> None:
 
     Example: opostd subscription add team anna --from start --box Lists/team
     """
-    begin = since(start)
+    begin = since(start) if start else None
 
     async def flow(store: "Store", settings: Settings) -> tuple[str, str, int]:
         from opostd.store import provision
@@ -100,7 +106,7 @@ def add(group: str, address: str, start: str, box: str) -> None:
         return account.login, source.addr, rows
 
     login, addr, rows = run_in_store(flow)
-    click.echo(f"{login}   reads {addr} in {box}, from {start}; {_posts(rows)} carried")
+    click.echo(f"{login}   reads {addr} in {box}; {_posts(rows)} carried")
 
 
 @command.command("move")

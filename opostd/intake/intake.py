@@ -61,6 +61,16 @@ def wall_clock() -> int:
     return int(time.time())
 
 
+def once_each(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Each box once, in order; one that is named is not below another only."""
+    boxes: dict[tuple[OwnerId, BoxId], Target] = {}
+    for target in targets:
+        key = target.owner, target.box
+        if key not in boxes or not target.nested:
+            boxes[key] = target
+    return tuple(boxes.values())
+
+
 class Intake:
     """One for all doors of a process.  Works from the first call; ``start`` adds the care for what is left over.
 
@@ -142,7 +152,7 @@ class Intake:
         which text is rendered; true is "plain", false "off".  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress,
         Unavailable.
         """
-        unique = tuple(dict.fromkeys(targets))
+        unique = once_each(targets)
         if not unique:
             raise NoSuchAddress("no recipient")
         with self._busy():
@@ -155,7 +165,9 @@ class Intake:
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
             message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
-            found = [await self._store.run(provision.source, each.box) for each in unique if each.source]
+            found = [
+                await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
+            ]
             message = lists.addressed(message, [source for source in found if source is not None])
             if account is not None:
                 message = await self._rendered(message, mode, id_)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
 from opostd.model.ids import BoxId, OwnerId
 from opostd.model.records import Account, Address, AddressKind, MemberRole, PostPolicy, Target
-from opostd.store import accounts, boxes, provision
+from opostd.store import accounts, boxes, nesting, provision
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -48,7 +48,8 @@ class Router:
         refusal: Exception | None = None
         for leaf in leaves:
             try:
-                targets[await self._target(leaf, account)] = None
+                for target in await self._targets(leaf, account):
+                    targets[target] = None
             except (NoSuchBox, NoSuchAddress, NotAllowed) as error:
                 refusal = error
         if addr.partition("@")[0] == POSTMASTER:
@@ -119,11 +120,14 @@ class Router:
                 log.warning("alias %r has no address in %r", alias.addr, name)
         return names
 
-    async def _target(self, address: Address, account: Account | None) -> Target:
+    async def _targets(self, address: Address, account: Account | None) -> list[Target]:
+        """A person's INBOX; the source of a group, then those of the groups below it."""
         if address.kind is AddressKind.USER:
-            return await self._inbox(address.owner)
-        await self._check_policy(address, account)
-        return Target(address.owner, address.box, source=True)
+            return [await self._inbox(address.owner)]
+        below = await self.store.run(nesting.below, address.box)
+        await self._check_policy(address, account, below)
+        inner = [Target(address.owner, box, source=True, nested=True) for box in below]
+        return [Target(address.owner, address.box, source=True), *inner]
 
     async def _inbox(self, owner: OwnerId) -> Target:
         box = self._inboxes.get(owner)
@@ -134,8 +138,11 @@ class Router:
             self._inboxes[owner] = box
         return Target(owner, box)
 
-    async def _check_policy(self, address: Address, account: Account | None) -> None:
-        """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere."""
+    async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> None:
+        """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
+
+        below: groups in this one, whose members are members here.
+        """
         source = await self.store.run(provision.source, address.box)
         if source is None:  # being removed
             raise NoSuchAddress(address.addr)
@@ -146,8 +153,10 @@ class Router:
             if account.admin or policy is PostPolicy.LOCAL:
                 return
             wanted = {PostPolicy.MEMBERS: MemberRole.READER, PostPolicy.NAMED: MemberRole.SENDER}.get(policy)
-            if wanted is not None and await self.store.run(provision.role, address.box, account.owner) & wanted:
-                return
+            inner = below if policy is PostPolicy.MEMBERS else ()
+            for box in (address.box, *inner):
+                if wanted is not None and await self.store.run(provision.role, box, account.owner) & wanted:
+                    return
         raise NotAllowed(f"may not post to {address.addr}")
 
     async def _administrators(self) -> list[Target]:

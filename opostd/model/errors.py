@@ -50,6 +50,10 @@ class AddressTaken(Refused):
     """The address belongs to somebody already."""
 
 
+class GroupCycle(Refused):
+    """A group would be a member of itself, by way of others."""
+
+
 class BadAddress(Refused):
     """The text is no mail address of this server."""
 

@@ -92,13 +92,17 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The policy of a source box.  address: of the group or of `everyone`, folded."""
+    """The policy of a source box.  address: of the group or of `everyone`, folded.
+
+    history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.
+    """
 
     owner: OwnerId
     box: BoxId
     address: str
     title: str
     post: PostPolicy
+    history: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +158,15 @@ class NewPost:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A box that a post goes to.  source: it is a source box, so that subscribers are told."""
+    """A box that a post goes to.  source: it is a source box, so that subscribers are told.
+
+    nested: not named itself, but below a group that was: the message is that group's.
+    """
 
     owner: OwnerId
     box: BoxId
     source: bool = False
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

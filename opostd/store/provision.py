@@ -14,16 +14,17 @@ from opostd.model.errors import AddressTaken, BoxExists, NoSuchAddress, NoSuchBo
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
-from opostd.store import accounts, boxes, schema, sources, subscriptions, sync
+from opostd.store import accounts, boxes, nesting, newcomers, schema, sources, subscriptions, sync
 from opostd.store.dialect import insert_new, inserted
+from opostd.store.newcomers import From
+from opostd.store.newcomers import subscribe as subscribe_box
 from opostd.store.run import Group, Store, Tx, writes
 from opostd.store.sources import ADMINISTRATORS, Member, members, role, source
-from opostd.store.subscriptions import From
 
 __all__ = [
     "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_sender", "add_user", "delete_group", "delete_user",
-    "ensure_system", "join", "leave", "members", "move_subscription", "remove_alias", "remove_sender", "role",
-    "set_policy", "source", "subscribe", "unsubscribe",
+    "ensure_system", "join", "leave", "members", "move_subscription", "nest", "remove_alias", "remove_sender",
+    "role", "set_history", "set_policy", "source", "subscribe", "unnest", "unsubscribe",
 ]  # fmt: skip
 
 EVERYONE = "everyone"
@@ -98,7 +99,7 @@ def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> 
     boxes.insert_boxes(tx, account.owner, new, boxes.uidvalidities(tx, account.owner, len(new), now))
     insert_new(tx, schema.lsub, [{"owner_id": account.owner, "name": name} for _, name, _ in new])
     if everyone is not None:
-        sources.subscribe(tx, account.owner, new[0][0], [everyone])
+        subscribe_box(tx, account.owner, new[0][0], [everyone], now)
     return True
 
 
@@ -166,7 +167,7 @@ async def add_group(
         raise AddressTaken(f"{addr} is taken")
     readers = [(owner, await _login(store, owner)) for owner in dict.fromkeys(members)]
     for owner, _ in readers:
-        await store.run(sources.join, owner, found.box)
+        await store.run(sources.join, owner, found.box, now)
     # Last: a group that broke off before has no source yet, and is made by calling this again.
     if not await store.run(sources.add_source, found.box, addr, title, post, readers, now):
         raise AddressTaken(f"{addr} is taken")
@@ -205,7 +206,7 @@ async def join(store: Store, addr: str, owner: OwnerId, now: int) -> None:
     The join point is the source's last UID at this moment: what is posted later is shown, what was before is not.
     """
     box, login = await _source_box(store, addr), await _login(store, owner)
-    await store.run(sources.join, owner, box)
+    await store.run(sources.join, owner, box, now)
     await store.run(sources.add_role, box, owner, login, MemberRole.READER)
 
 
@@ -228,19 +229,21 @@ async def _unsubscribe(store: Store, source_box: BoxId, owner: OwnerId, now: int
 
 
 async def subscribe(
-    store: Store, addr: str, owner: OwnerId, *, box: str = "INBOX", since: From = subscriptions.NOW, now: int
+    store: Store, addr: str, owner: OwnerId, *, box: str = "INBOX", since: From | None = None, now: int
 ) -> int:
     """Somebody reads a source in this box too, from that point on; how many posts of before they were given now.
 
-    A box that is not there is made and subscribed to, so that mail programs show it.  Who reads the source there
+    since: None is what the source's policy gives to newcomers.  A box that is not there is made and subscribed to, so
+    that mail programs show it.  Who reads the source there
     already gets the history they lack.  Raises NoSuchAddress, BadBoxName, LimitReached.
     """
     source_box, login = await _source_box(store, addr), await _login(store, owner)
     target = await _box(store, owner, box, now)
-    await store.run(subscriptions.begin, owner, target, source_box, since)
+    await store.run(subscriptions.begin, owner, target, source_box, since, now)
     await store.run(sources.add_role, source_box, owner, login, MemberRole.READER)
-    rows, more = 0, since != subscriptions.NOW
+    rows, more = 0, since is not None and since != newcomers.NOW
     while more:
+        assert since is not None
         count, more = await store.run(subscriptions.history_step, owner, target, source_box, since, now)
         rows += count
     return rows + await sync.bring_up(store, owner, target, now=now)
@@ -287,6 +290,22 @@ async def unsubscribe(store: Store, addr: str, owner: OwnerId, box: str, now: in
         return
     while not await store.run(sources.leave_step, owner, target, source_box, now):
         pass
+
+
+async def nest(store: Store, addr: str, inner: str) -> None:
+    """What is sent to a group goes to another, too, from now on.  Raises NoSuchAddress, GroupCycle, LimitReached."""
+    await store.run(nesting.add, await _source_box(store, addr), await _source_box(store, inner))
+
+
+async def unnest(store: Store, addr: str, inner: str) -> None:
+    """Raises NoSuchAddress, where the one is not in the other too."""
+    if not await store.run(nesting.remove, await _source_box(store, addr), await _source_box(store, inner)):
+        raise NoSuchAddress(f"{inner} is not in {addr}")
+
+
+async def set_history(store: Store, addr: str, since: int) -> None:
+    """What newcomers get from now on: ``newcomers.FROM_JOIN``, or posts from that time on.  Raises NoSuchAddress."""
+    await store.run(newcomers.set_history, await _source_box(store, addr), since)
 
 
 async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:

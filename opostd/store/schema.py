@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0003"
+REVISION = "0004"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -142,6 +142,7 @@ source = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     _text("title"),
     sa.Column("post", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # PostPolicy
+    _big("history", default=-1),  # what newcomers get: posts from that time on; newcomers.FROM_JOIN
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 
@@ -154,6 +155,24 @@ member = sa.Table(
     _text("address"),  # of the member
     sa.Column("role", sa.SmallInteger, nullable=False, server_default=sa.text("1")),  # bits: MemberRole
     sa.Index("member_member", "owner_id", "member_owner"),  # what somebody who is deleted belongs to
+    sqlite_with_rowid=False,
+)
+
+pinned = sa.Table(
+    "pinned",  # posts of a source that newcomers get, whenever they join
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("source_box"),
+    _key("uid"),
+    sqlite_with_rowid=False,
+)
+
+nested = sa.Table(
+    "nested",  # groups that are members of a group
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("source_box"),
+    _key("member_box"),
     sqlite_with_rowid=False,
 )
 

@@ -6,25 +6,29 @@ policy stand with it.  Somebody who reads it has a subscription with their own b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.records import MemberRole, PostPolicy, Source
-from opostd.store import schema
+from opostd.store import nesting, schema
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import lock
 from opostd.store.names import INBOX
+from opostd.store.newcomers import subscribe
 from opostd.store.run import Group, Tx, reads, writes
-from opostd.store.sync import carry, forget, last_uid
+from opostd.store.sync import carry, forget
 
 ADMINISTRATORS = BoxId(0)
 """The member list of those who may write to `everyone`; no box has this id."""
 
 _member, _source, _sub = schema.member, schema.source, schema.subscription
-_SOURCE = sa.select(_source.c.owner_id, _source.c.box_id, _source.c.address, _source.c.title, _source.c.post)
+_SOURCE = sa.select(
+    _source.c.owner_id, _source.c.box_id, _source.c.address, _source.c.title, _source.c.post, _source.c.history
+)
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
 
 
@@ -37,25 +41,30 @@ class Member:
     role: MemberRole
 
 
+def _source_of(row: Any) -> Source:
+    owner, box, address, title, post, history = row
+    return Source(OwnerId(owner), BoxId(box), address, title, PostPolicy(post), history)
+
+
 @reads(Group.OWNER)
 def source(tx: Tx, box: BoxId) -> Source | None:
     """The policy of a source box."""
     row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.box_id == box)).first()
-    return None if row is None else Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4]))
+    return None if row is None else _source_of(row)
 
 
 @reads(Group.OWNER)
 def source_at(tx: Tx, address: str) -> Source | None:
     """The source that has, or had, this address."""
     row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.address == address)).first()
-    return None if row is None else Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4]))
+    return None if row is None else _source_of(row)
 
 
 @reads(Group.OWNER)
 def sources(tx: Tx) -> list[Source]:
     """All sources, by address."""
     rows = tx.execute(_SOURCE.where(_SYSTEM).order_by(_source.c.address))
-    return [Source(OwnerId(row[0]), BoxId(row[1]), row[2], row[3], PostPolicy(row[4])) for row in rows]
+    return [_source_of(row) for row in rows]
 
 
 @reads(Group.OWNER)
@@ -115,7 +124,9 @@ def set_policy(tx: Tx, box: BoxId, post: PostPolicy) -> None:
 def remove_source(tx: Tx, box: BoxId) -> None:
     """The source with its box and its members; again is no error.  Those who read it keep what they have."""
     tx.execute(sa.delete(_source).where(_SYSTEM, _source.c.box_id == box))
-    tx.execute(sa.delete(_member).where(_member.c.owner_id == SYSTEM_OWNER, _member.c.source_box == box))
+    for table in (_member, schema.pinned):
+        tx.execute(sa.delete(table).where(table.c.owner_id == SYSTEM_OWNER, table.c.source_box == box))
+    nesting.forget(tx, box)
     there = tx.execute(
         sa.select(schema.box.c.box_id).where(schema.box.c.owner_id == SYSTEM_OWNER, schema.box.c.box_id == box)
     ).first()
@@ -151,33 +162,17 @@ def leave_lists(tx: Tx, owner: OwnerId) -> None:
     tx.execute(sa.delete(_member).where(_member.c.owner_id == SYSTEM_OWNER, _member.c.member_owner == owner))
 
 
-def subscribe(tx: Tx, owner: OwnerId, target: BoxId, sources: Sequence[BoxId]) -> None:
-    """From now on: what a source has given UIDs to by now is not shown, all that comes later is.
-
-    To be called under the target's lock.  A subscription that is there stays.  A source that is still to be made has
-    given none.
-    """
-    for each in sources:
-        last = last_uid(tx, SYSTEM_OWNER, each) or 0
-        row = {
-            "owner_id": owner,
-            "target_box": target,
-            "source_owner": SYSTEM_OWNER,
-            "source_box": each,
-            "joined": last,
-            "watermark": last,
-        }
-        insert_new(tx, _sub, [row])
-
-
 @writes(Group.OWNER)
-def join(tx: Tx, owner: OwnerId, source_box: BoxId) -> None:
-    """A subscription of the owner's INBOX from now; one to any box of theirs stays.  Raises NoSuchBox."""
+def join(tx: Tx, owner: OwnerId, source_box: BoxId, now: int) -> None:
+    """A subscription of the owner's INBOX, with what the source's policy gives to newcomers.
+
+    One to any box of theirs stays as it is.  now: SAVEDATE of what is pinned.  Raises NoSuchBox.
+    """
     inbox = box_named(tx, owner, INBOX)
     lock(tx, owner, inbox.box)
     if _targets(tx, owner, source_box):
         return
-    subscribe(tx, owner, inbox.box, [source_box])
+    subscribe(tx, owner, inbox.box, [source_box], now)
     tx.hint(owner, inbox.box, inbox.highestmodseq)
 
 

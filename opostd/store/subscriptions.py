@@ -6,7 +6,6 @@ page: so it may be asked for later, breaks off without harm, and what the reader
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -15,30 +14,11 @@ from opostd.model.records import Source, Subscription
 from opostd.store import schema
 from opostd.store.dialect import insert_new
 from opostd.store.locks import advance, lock
+from opostd.store.newcomers import From, start_uid, subscribe
 from opostd.store.run import Group, Tx, reads, writes
-from opostd.store.sync import PAGE, carry, forget, last_uid, of_target, put
+from opostd.store.sync import PAGE, carry, forget, of_target, put
 
 _dp, _sub = schema.delivered_post, schema.subscription
-
-
-@dataclass(frozen=True, slots=True)
-class From:
-    """Where a subscription begins.  uid: after it; date: the first post that is not older; neither: now."""
-
-    uid: Uid | None = None
-    date: int | None = None
-
-
-NOW = From()
-START = From(uid=Uid(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A source that has a post, and the UID there."""
-
-    source: BoxId
-    uid: Uid
 
 
 @reads(Group.OWNER)
@@ -82,37 +62,15 @@ def ways(tx: Tx, owner: OwnerId, post: PostId, known: Sequence[Source]) -> list[
     ]
 
 
-def start_uid(tx: Tx, source: BoxId, begin: From) -> Uid:
-    """The source's UID after which a subscription that begins there has everything."""
-    last = last_uid(tx, SYSTEM_OWNER, source) or Uid(0)
-    if begin.uid is not None:
-        return min(begin.uid, last)
-    if begin.date is None:
-        return last
-    first = tx.execute(
-        sa.select(sa.func.min(_dp.c.uid)).where(
-            _dp.c.owner_id == SYSTEM_OWNER, _dp.c.box_id == source, _dp.c.internaldate >= begin.date
-        )
-    ).scalar()
-    return last if first is None else Uid(first - 1)
-
-
 @writes(Group.OWNER)
-def begin(tx: Tx, owner: OwnerId, target: BoxId, source: BoxId, since: From) -> Uid:
-    """A subscription of this box; one that is there keeps its points.  Its ``joined``.  Raises NoSuchBox."""
+def begin(tx: Tx, owner: OwnerId, target: BoxId, source: BoxId, since: From | None, now: int) -> None:
+    """A subscription of this box; one that is there keeps its points.  since: None is the source's policy.
+
+    Raises NoSuchBox.
+    """
     box = lock(tx, owner, target)
-    start = start_uid(tx, source, since)
-    row = {
-        "owner_id": owner,
-        "target_box": target,
-        "source_owner": SYSTEM_OWNER,
-        "source_box": source,
-        "joined": start,
-        "watermark": start,
-    }
-    insert_new(tx, _sub, [row])
+    subscribe(tx, owner, target, [source], now, since)
     tx.hint(owner, target, box.highestmodseq)
-    return next(each.joined for each in of_target(tx, owner, target) if each.source == source)
 
 
 @writes(Group.OWNER)

@@ -88,7 +88,7 @@ def test_subscriptions(opostd: Command, store_settings: StoreSettings) -> None:
     )
     assert opostd("subscription", "sync", "--all").out.startswith("synced 5 subscriptions: 1 post delivered")
     said = opostd("subscription", "add", "team", "cara", "--from", "start", "--box", "Lists/team")
-    assert said.out == f"cara@{DOMAIN}   reads team@{DOMAIN} in Lists/team, from start; 1 post carried\n"
+    assert said.out == f"cara@{DOMAIN}   reads team@{DOMAIN} in Lists/team; 1 post carried\n"
     assert opostd("subscription", "move", "team", "cara", "INBOX").status == 0
     assert send(opostd, "bob", "team", "Two") == 0
     assert subjects(store_settings, "cara") == ["Two"]
@@ -112,3 +112,35 @@ def test_boxes(opostd: Command) -> None:
     assert (mine["INBOX"]["posts"], mine["INBOX"]["unread"], mine["Sent"]["kind"]) == (1, 1, "sent")
     assert len(json.loads(opostd("box", "list", "--all", "--json").out)) == 4
     assert opostd("box", "list", "bob", "--all").status == 64
+
+
+def test_groups_in_groups_and_newcomers(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    add(opostd, "root", "cara")
+    assert opostd("group", "add", "company", "--members", "root").status == 0
+    assert opostd("group", "join", "company", "team").out == f"team@{DOMAIN}   joined company@{DOMAIN}\n"
+    said = opostd("group", "join", "team", "company")
+    assert (said.status, said.err) == (
+        65, f"opostd: that would be a circle: team@{DOMAIN} > company@{DOMAIN} > team@{DOMAIN}\n"
+    )  # fmt: skip
+    assert json.loads(opostd("group", "members", "company", "--json").out)[1] == {
+        "address": f"team@{DOMAIN}", "role": "group"
+    }  # fmt: skip
+    assert send(opostd, "root", "company", "For all") == 0
+    assert send(opostd, "root", "team", "No") == 77
+    assert subjects(store_settings, "root") == ["For all"]
+    assert subjects(store_settings, "bob") == ["One", "For all"]
+    raw = opostd("post", "show", "bob", "2", "--raw").out
+    assert f"List-Id: <company.{DOMAIN}>" in raw
+    assert opostd("group", "leave", "company", "team").status == 0
+    assert opostd("group", "leave", "company", "team").status == 66
+    assert opostd("post", "pin", "team", "1").status == 0
+    assert json.loads(opostd("post", "list", "team", "--json").out)[0]["flags"] == "pinned"
+    assert opostd("post", "pin", "team", "9").status == 66
+    assert opostd("group", "join", "team", "cara").status == 0
+    assert subjects(store_settings, "cara") == ["One"]
+    assert opostd("post", "unpin", "team", "1").status == 0
+    assert opostd("group", "history", "team", "all").status == 0
+    assert opostd("group", "history", "team", "2026-13-01").status == 64
+    assert opostd("group", "join", "team", "root").status == 0
+    assert sorted(subjects(store_settings, "root")) == ["For all", "One"]

@@ -52,7 +52,12 @@ def test_storage_of_bodies(postgres_settings: StoreSettings) -> None:
     engine.dispose()
 
 
-STEPS = ("0001 the tables", "0002 previews", "0003 posts that are taken back")
+STEPS = (
+    "0001 the tables",
+    "0002 previews",
+    "0003 posts that are taken back",
+    "0004 history and pinned posts for newcomers; groups in groups",
+)
 
 
 def test_revision_is_the_newest_step() -> None:

@@ -6,8 +6,8 @@ from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import Uid
 from opostd.model.new_ids import new_post_id
 from opostd.store import boxes, moves, provision, sources, subscriptions
+from opostd.store.newcomers import START, From
 from opostd.store.run import Store
-from opostd.store.subscriptions import START, From
 from tests.store.world import DOMAIN, NOW, World, run
 
 TEAM = f"team@{DOMAIN}"

@@ -407,7 +407,7 @@ def test_add_group_goes_on_where_it_broke_off(store: Store) -> None:
         world = await World(store).make("anna", "bob")
         box = new_box_id()
         await claim(store, "team", AddressKind.SOURCE, SYSTEM_OWNER, box)
-        await store.run(sources.join, world.owner("anna"), box)
+        await store.run(sources.join, world.owner("anna"), box, NOW)
         assert await world.look("anna") == []
         assert await world.group("team", "anna", "bob") == box
         (one,) = ids(1)
