@@ -18,7 +18,8 @@ def command(as_json: bool) -> None:
 
     rows = [("IMAP", each.capability, each.rfc, each.deviation) for each in IMAP]
     offers = [
-        Offer(DoorKind.SUBMISSION, secure, tls=True, login=True, max_message_octets=1) for secure in (True, False)
+        Offer(DoorKind.SUBMISSION, secure, tls=True, login=True, max_message_octets=1, max_recipients=1)
+        for secure in (True, False)
     ]
     rows += [("SMTP", each.keyword, each.rfc, each.deviation) for each in SMTP if any(map(each.announce, offers))]
     if as_json:

@@ -41,6 +41,10 @@ LISTENERS = (
 _DOMAIN = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*")
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+|\*)):([0-9]{1,5})", re.ASCII)
 
+UNIX = "unix:"
+MAX_UNIX_OCTETS = 107  # of a path: sun_path of unix(7) has 108, the last of them NUL
+_MODE = re.compile(r"0?[0-7]{3}")
+
 KeyPath = tuple[str, ...]
 Room = TypeVar("Room")
 
@@ -123,6 +127,9 @@ def shifted(settings: Settings, offset: int) -> Settings:
     def move(room: str, field: str) -> tuple[str, ...]:
         moved = []
         for address in getattr(getattr(settings, room), field):
+            if unix_path(address) is not None:
+                moved.append(address)
+                continue
             host, _, port = address.rpartition(":")
             number = int(port) + offset if int(port) else 0
             moved.append(f"{host}:{number}")
@@ -136,6 +143,11 @@ def shifted(settings: Settings, offset: int) -> Settings:
     if problems:
         raise BadSettings(tuple(problems))
     return settings
+
+
+def unix_path(text: str) -> Path | None:
+    """The path of ``unix:/run/opostd/lmtp``; None where it is no such thing."""
+    return Path(text.removeprefix(UNIX)) if text.startswith(UNIX) else None
 
 
 def split_listen(text: str) -> tuple[str, int] | None:
@@ -249,12 +261,17 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
     def below(path: str) -> str:
         return str(folder / Path(path).expanduser()) if path else ""
 
+    def placed(address: str) -> str:
+        path = unix_path(address)
+        return address if path is None or path == Path() else UNIX + below(str(path))
+
     data = settings.data_directory
     return replace(
         settings,
         hostname=settings.hostname.lower().rstrip("."),
         domains=tuple(domain.lower().rstrip(".") for domain in settings.domains),
         data_directory=data if data == Path() else folder / data.expanduser(),
+        lmtp=replace(settings.lmtp, listen=tuple(map(placed, settings.lmtp.listen))),
         tls=replace(settings.tls, certificate=below(settings.tls.certificate), key=below(settings.tls.key)),
     )
 
@@ -291,18 +308,24 @@ def _check_store(settings: Settings, problems: _Problems) -> None:
 
 
 def _check_listeners(settings: Settings, problems: _Problems) -> None:
-    taken: dict[tuple[str, int], str] = {}
+    taken: dict[tuple[str, int] | Path, str] = {}
     for room, field in LISTENERS:
         for address in getattr(getattr(settings, room), field):
-            place = split_listen(address)
-            if place is None:
+            path = unix_path(address)
+            place = path or split_listen(address)
+            if path is not None and (fault := _unusable(path, room)):
+                problems.add((room, field), fault)
+            elif place is None:
                 problems.add(
                     (room, field), f'expected "host:port" such as "0.0.0.0:143" or "[::]:143", got "{address}"'
                 )
-            elif place[1] and place in taken:
+            elif place in taken and (path or not address.endswith(":0")):
                 problems.add((room, field), f"{address} is given twice, also in {taken[place]}")
             else:
                 taken[place] = f"{room}.{field}"
+    if not _MODE.fullmatch(settings.lmtp.socket_mode):
+        shown = _shown(settings.lmtp.socket_mode)
+        problems.add(("lmtp", "socket_mode"), f'expected the mode of a file in octal such as "0660", got {shown}')
     logins = [*settings.imap.listen, *settings.submission.listen]
     places = [place for place in map(split_listen, logins) if place]
     if settings.auth.plaintext_on_loopback and places and not any(is_loopback(host) for host, _ in places):
@@ -310,6 +333,17 @@ def _check_listeners(settings: Settings, problems: _Problems) -> None:
             ("auth", "plaintext_on_loopback"),
             "no listener is on loopback (127.0.0.1 or ::1), so that nobody could ever use it; remove it",
         )
+
+
+def _unusable(path: Path, room: str) -> str:
+    """Why there cannot be a socket of that path; nothing where there can."""
+    if room != "lmtp":
+        return 'a UNIX socket is for lmtp.listen only; here "host:port" is expected'
+    if path.name == "":
+        return f'expected a path such as "{UNIX}/run/opostd/lmtp"'
+    if len(os.fsencode(path)) > MAX_UNIX_OCTETS:
+        return f"the path is over {MAX_UNIX_OCTETS} octets, which the system does not take"
+    return "" if path.parent.is_dir() else f"the folder {path.parent} is not there"
 
 
 def is_loopback(host: str) -> bool:

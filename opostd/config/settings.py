@@ -48,6 +48,7 @@ class SmtpSettings:
 @dataclass(frozen=True, slots=True)
 class LmtpSettings:
     listen: tuple[str, ...] = ()
+    socket_mode: str = "0660"
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,9 +167,11 @@ class Server:
 
     async def _carry_by_asyncio(self, listener: Listener, context: ssl.SSLContext) -> None:
         door = self._smtp[SMTP_DOORS[listener.kind.name]]
+        loop = asyncio.get_running_loop()
         implicit = listener.kind.implicit_tls
+        create = loop.create_unix_server if listener.is_unix else loop.create_server
         self._asyncio_servers.append(
-            await asyncio.get_running_loop().create_server(
+            await create(
                 lambda: door.factory(implicit_tls=implicit),
                 sock=listener.socket,
                 backlog=sockets.BACKLOG,
@@ -238,4 +240,4 @@ class Server:
 
     def status_line(self) -> str:
         """For ``systemctl status``."""
-        return "serving " + " ".join(f"{each.kind.name}:{each.port}" for each in self.listeners)
+        return "serving " + " ".join(f"{each.kind.name}:{each.port or each.host}" for each in self.listeners)

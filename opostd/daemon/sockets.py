@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opostd.config import Settings
-from opostd.config.file import split_listen
+from opostd.config.file import split_listen, unix_path
+from opostd.daemon import unix_sockets
 from opostd.daemon.failure import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, StartFailed
 
 FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
@@ -49,21 +50,32 @@ class Listener:
     kind: Kind
     socket: socket.socket
     inherited: bool = False
+    path: Path | None = None  # that was made for it
+    made: int = 0  # the inode of that path
+
+    @property
+    def is_unix(self) -> bool:
+        return self.socket.family == socket.AF_UNIX
 
     @property
     def host(self) -> str:
-        return str(self.socket.getsockname()[0])
+        """Its address; of a UNIX socket the path."""
+        where = self.socket.getsockname()
+        return str(where if self.is_unix else where[0])
 
     @property
     def port(self) -> int:
-        return int(self.socket.getsockname()[1])
+        """0 where it has none."""
+        return 0 if self.is_unix else int(self.socket.getsockname()[1])
 
     @property
     def on_loopback(self) -> bool:
-        return self.host.startswith("127.") or self.host == "::1"
+        return self.is_unix or self.host.startswith("127.") or self.host == "::1"
 
     @property
     def address(self) -> str:
+        if self.is_unix:
+            return f"unix:{self.host}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -80,7 +92,12 @@ def open_all(settings: Settings, environ: MutableMapping[str, str]) -> list[List
             if kind in handed:
                 continue
             for address in getattr(getattr(settings, kind.room), kind.field):
-                listeners += _bind(kind, address)
+                path = unix_path(address)
+                if path is None:
+                    listeners += _bind(kind, address)
+                else:
+                    opened = unix_sockets.bind(path, int(settings.lmtp.socket_mode, 8))
+                    listeners.append(Listener(kind, opened, path=path, made=unix_sockets.inode(path)))
     except StartFailed:
         close_all(listeners)
         raise
@@ -91,6 +108,8 @@ def open_all(settings: Settings, environ: MutableMapping[str, str]) -> list[List
 
 def close_all(listeners: Iterable[Listener]) -> None:
     for listener in listeners:
+        if listener.path is not None:
+            unix_sockets.remove(listener.path, listener.made)
         listener.socket.close()
 
 
@@ -205,5 +224,6 @@ def ports(listeners: Iterable[Listener]) -> Mapping[str, int]:
     """The first port of each kind, by its name."""
     found: dict[str, int] = {}
     for listener in listeners:
-        found.setdefault(listener.kind.name, listener.port)
+        if listener.port:
+            found.setdefault(listener.kind.name, listener.port)
     return found

@@ -25,6 +25,7 @@ class Offer:
     tls: bool
     login: bool
     max_message_octets: int
+    max_recipients: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="BDAT without BINARYMIME: a message with NUL, bare CR or bare LF is refused as in DATA, since IMAP"
         " could not serve it as it came. A BDAT whose length cannot be read ends the connection.",
     ),
+    Extension("LIMITS", "RFC 9422", lambda offer: f"LIMITS RCPTMAX={offer.max_recipients}"),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),
     # PLAIN and LOGIN only: both show the password, so both only under TLS (security.md 1.4), or on loopback.
     Extension("AUTH", "RFC 4954", lambda offer: "AUTH PLAIN LOGIN" if offer.login else "", mail=frozenset({"AUTH"})),

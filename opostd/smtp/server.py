@@ -293,8 +293,8 @@ class SmtpSession(SMTP):
         """Work out what may be offered now: after connecting, TLS and login."""
         plain_login = self.door.plaintext_on_loopback and self._loopback
         login = self._policy.login and self.door.auth is not None and (self.secure or plain_login)
-        octets = self.door.limits.max_message_octets
-        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets)
+        octets, recipients = self.door.limits.max_message_octets, self.door.limits.max_recipients
+        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets, recipients)
         self._keywords = extensions.keywords(offer)
         self._mail_names, self._rcpt_names = extensions.parameters(offer)
         self._may_login = login
@@ -303,7 +303,7 @@ class SmtpSession(SMTP):
             needs_tls=not login and not self.secure,
             needs_login=self._policy.login and self.account is None,
             max_message_octets=octets,
-            max_recipients=self.door.limits.max_recipients,
+            max_recipients=recipients,
         )
 
     def _apply(self, event: transaction.Event) -> Reply:

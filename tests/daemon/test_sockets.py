@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opostd.config import ImapSettings, Settings, SmtpSettings
+from opostd.config import ImapSettings, LmtpSettings, Settings, SmtpSettings
 from opostd.daemon import sockets
 from opostd.daemon.failure import StartFailed
 
@@ -127,3 +128,63 @@ def test_the_port_says_the_door_under_the_servers_own_name() -> None:
         handed.bind(("127.0.0.2", 993)) if os.geteuid() == 0 else handed.bind(("127.0.0.2", 0))
         port = handed.getsockname()[1]
         assert port != 993 or sockets._kind("opostd", handed).name == "imaps"
+
+
+def lmtp(path: Path, mode: str = "0660") -> Settings:
+    return Settings(lmtp=LmtpSettings(listen=(f"unix:{path}",), socket_mode=mode))
+
+
+def test_a_socket_with_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    (listener,) = sockets.open_all(lmtp(path, "0600"), {})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (listener.address, listener.port, listener.on_loopback) == (f"unix:{path}", 0, True)
+    with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
+        client.connect(str(path))
+    sockets.listen(listener)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    sockets.close_all([listener])
+    assert not path.exists()
+
+
+def test_what_a_killed_server_left_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+        killed.listen()
+    (listener,) = sockets.open_all(lmtp(path), {})
+    sockets.listen(listener)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    sockets.close_all([listener])
+
+
+def test_a_server_that_runs_keeps_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    (first,) = sockets.open_all(lmtp(path), {})
+    sockets.listen(first)
+    with pytest.raises(StartFailed, match="another server listens") as caught:
+        sockets.open_all(lmtp(path), {})
+    assert caught.value.status == 69
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    sockets.close_all([first])
+
+
+def test_a_file_is_no_stale_socket(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    path.write_text("precious")
+    with pytest.raises(StartFailed, match="is no socket"):
+        sockets.open_all(lmtp(path), {})
+    assert path.read_text() == "precious"
+
+
+def test_the_path_of_a_successor_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp"
+    (first,) = sockets.open_all(lmtp(path), {})
+    path.rename(tmp_path / "moved")
+    (second,) = sockets.open_all(lmtp(path), {})
+    sockets.close_all([first])
+    assert path.exists()
+    sockets.close_all([second])
