@@ -121,6 +121,7 @@ class Belief:
             assert here.isdisjoint(uids), f"VANISHED (EARLIER) of messages that are counted: {here.intersection(uids)}"
             return
         assert may_expunge, "VANISHED where it must not be"
+        self.resynced()
         for uid in uids:
             at = self._place(uid)
             assert at is not None, f"VANISHED {uid}, which is not counted"
