@@ -30,6 +30,7 @@ log = logging.getLogger("opostd.imap")
 
 FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-water mark
 READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
+UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
 
 
@@ -263,6 +264,7 @@ class Connection:
         tag = b"*"
         row: Row | None = None
         may_expunge = False
+        before = self.session.selected
         try:
             tag, name, arguments = read_command(frame, utf8=self.session.utf8)
             self.session.tag = tag
@@ -274,7 +276,10 @@ class Connection:
             else:
                 command = row.parse(arguments)
                 may_expunge = row.expunges(command)
-                done = await self._handle(row, command)
+                if self.session.manner.uid_only and row.counts(command):
+                    done = UIDS_ONLY
+                else:
+                    done = await self._handle(row, command)
         except (Gone, ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -283,7 +288,7 @@ class Connection:
         if self.session.selected is not None and self.session.selected.live.deleted:
             self._bye("the selected mailbox was deleted")
             raise Gone
-        if row is not None:
+        if row is not None and self.session.selected is before:  # in the answer to SELECT one picture is enough
             self._show_changes(may_expunge)
         code = done.code
         if done.highestmodseq and self.session.selected is not None:

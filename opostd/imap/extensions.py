@@ -71,6 +71,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         " change of any of them (3.1.12 describes how to avoid that).  CHANGEDSINCE 0 is accepted.",
     ),
     Extension("QRESYNC", "RFC 7162 3.2"),
+    Extension("UIDONLY", "RFC 9586"),
     Extension("OBJECTID", "RFC 8474"),
     Extension("SAVEDATE", "RFC 8514"),
     Extension("STATUS=SIZE", "RFC 8438"),

@@ -153,7 +153,13 @@ class Session:
     @property
     def manner(self) -> Manner:
         """How changes are told on this connection."""
-        return Manner(modseqs="CONDSTORE" in self.enabled, vanished="QRESYNC" in self.enabled)
+        enabled = self.enabled
+        uid_only = "UIDONLY" in enabled
+        return Manner("CONDSTORE" in enabled, uid_only or "QRESYNC" in enabled, uid_only)
+
+    @property
+    def qresync(self) -> bool:
+        return "QRESYNC" in self.enabled
 
     def condstore(self) -> tuple[Response, ...]:
         """A CONDSTORE-enabling command: the first one with a box selected is told HIGHESTMODSEQ (RFC 7162 3.1)."""

@@ -20,7 +20,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 ALWAYS = [
     *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
     *("ESEARCH", "SEARCHRES", "WITHIN"),
-    *("CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
+    *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
     *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
 ]
@@ -72,6 +72,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "WITHIN",
         "CONDSTORE",
         "QRESYNC",
+        "UIDONLY",
         "OBJECTID",
         "SAVEDATE",
         "STATUS=SIZE",

@@ -4,7 +4,7 @@ from opostd.imap.session import UTF8_ACCEPT, Reply, Session
 from opostd.imap.values.commands import Bare, Enable, Id
 from opostd.imap.values.responses import Capability, Condition, Enabled, IdData, Namespaces, State
 
-ENABLED_HERE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", UTF8_ACCEPT})
+ENABLED_HERE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", "UIDONLY", UTF8_ACCEPT})
 """Capabilities that ENABLE turns on; those of others are no error, they are only not listed (RFC 5161 3.1)."""
 
 

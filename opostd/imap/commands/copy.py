@@ -37,7 +37,7 @@ async def move(session: Session, command: Copy) -> Reply:
         if (code := copyuid(moved)) is not None:
             yield State(Condition.OK, "moved", code)
         await box.live.refresh()
-        if moved.pairs and session.manner.vanished:
+        if moved.pairs and session.qresync:
             yield Done(Condition.OK, "moved", highestmodseq=True)  # RFC 6851 4.4
 
 

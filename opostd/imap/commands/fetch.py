@@ -36,12 +36,12 @@ FROM_FACTS = (Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE, Item.THREADID, Item.
 async def fetch(session: Session, command: Fetch) -> Reply:
     """A message that is gone, or whose post cannot be read, is left out and said in the tagged line."""
     box = session.box
-    if command.vanished and not session.manner.vanished:
+    if command.vanished and not session.qresync:
         yield Done(Condition.BAD, "ENABLE QRESYNC first")  # RFC 7162 3.2.6
         return
     ranges = chosen(box, command.numbers, by_uid=command.by_uid)
     items = command.items
-    if command.by_uid and Item.UID not in items:
+    if command.by_uid and Item.UID not in items and not session.manner.uid_only:
         items = (Item.UID, *items)
     if Item.MODSEQ in items:
         for response in session.condstore():
@@ -107,7 +107,9 @@ async def lines(
     snapshot, view = box.snapshot, box.view
     async with _Reading(plan, snapshot, _chunks(snapshot, found, plan.reads_octets)) as chunks:
         async for chunk in chunks:
-            if same:
+            if plan.uid_only:
+                numbers = [snapshot.uids[index] for index in chunk]
+            elif same:
                 numbers = [index + 1 for index in chunk]
             else:
                 numbers = [(view.place(snapshot.uids[index]) or 0) + 1 for index in chunk]
@@ -173,11 +175,13 @@ class _Plan:
         self._posts = session.services.posts
         self._store = session.services.store
         self._key = session.box.live.key
+        self.uid_only = session.manner.uid_only
+        self._response = b"* %d UIDFETCH (" if self.uid_only else b"* %d FETCH ("
         self._items = items
         self._utf8 = session.utf8
         # RFC 9051 6.4.5: flags that changed by this very FETCH are shown with it; RFC 7162 3.2.4: with UID and MODSEQ
         shown = (Item.UID, Item.MODSEQ, Item.FLAGS) if session.manner.modseqs else (Item.FLAGS,)
-        self._beside_seen = [item for item in shown if item not in items]
+        self._beside_seen = [item for item in shown if item not in items and not (self.uid_only and item is Item.UID)]
         self.lost: list[int] = []
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
         self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
@@ -209,7 +213,7 @@ class _Plan:
             template, column = await self._column(item, snapshot, chunk, facts)
             templates.append(template)
             columns.append(column)
-        line = b"* %d FETCH (" + b" ".join(templates)
+        line = self._response + b" ".join(templates)
         plain = line + b")\r\n"
         if not newly_seen or not self._beside_seen:
             return b"".join([plain % row for row in zip(*columns, strict=True)])

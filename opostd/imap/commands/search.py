@@ -45,6 +45,7 @@ from opostd.imap.values.search import (
     ThreadId,
     Uids,
 )
+from opostd.imap.values.sets import SavedResult
 from opostd.mime.headers import decode_words, fields, unfold
 from opostd.model.errors import BadSyntax
 from opostd.model.ids import PostId
@@ -91,12 +92,19 @@ def asks_for(key: Key, kind: type) -> bool:
             return asks_for(left, kind) or asks_for(right, kind)
         case And(keys):
             return any(asks_for(each, kind) for each in keys)
+        case SeqNumbers(SavedResult()):
+            return False  # it names messages, and counts none (RFC 5182 2.1)
     return isinstance(key, kind)
 
 
 def without_numbers(command: Search) -> bool:
     """Whether messages may leave while it runs: not where its keys count them (RFC 7162 3.2.10.2)."""
-    return command.by_uid and not asks_for(command.key, SeqNumbers)
+    return not with_numbers(command)
+
+
+def with_numbers(command: Search) -> bool:
+    """Whether its keys or its answer count messages."""
+    return not command.by_uid or asks_for(command.key, SeqNumbers)
 
 
 async def results(session: Session, key: Key, charset: str | None, returns: Returns | None) -> Sequence[int]:

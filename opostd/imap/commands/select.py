@@ -24,7 +24,7 @@ async def examine(session: Session, command: Select) -> Reply:
 
 
 async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
-    if command.resync is not None and not session.manner.vanished:
+    if command.resync is not None and not session.qresync:
         yield Done(Condition.BAD, "ENABLE QRESYNC first")  # RFC 7162 3.2.3
         return
     if session.selected is not None:
@@ -41,7 +41,8 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     yield BoxFlags(keywords)
     yield Exists(len(snapshot))
     yield Recent(0)
-    if (unseen := first_unseen(snapshot)) is not None:
+    unseen = None if session.manner.uid_only else first_unseen(snapshot)  # it is a message number (RFC 9586 3)
+    if unseen is not None:
         yield State(Condition.OK, "first unseen", b"UNSEEN %d" % unseen)
     permanent = b"()" if read_only else flags_list(ALL_FLAGS, (*keywords, "\\*"))
     yield State(Condition.OK, "kept", b"PERMANENTFLAGS " + permanent)
@@ -64,8 +65,14 @@ async def _resync(session: Session, resync: Resync) -> Reply:
     for gone in await vanished_since(session, resync.modseq, resync.known):
         yield gone
     found = changed_since(session.box, resync.modseq, resync.known)
-    async for octets in lines(session, found, (Item.UID, Item.FLAGS, Item.MODSEQ)):
+    items = (Item.FLAGS, Item.MODSEQ) if session.manner.uid_only else (Item.UID, Item.FLAGS, Item.MODSEQ)
+    async for octets in lines(session, found, items):
         yield octets
+
+
+def with_numbers(command: Select) -> bool:
+    """Whether it has message numbers: in the sequence match data (RFC 9586 3.7)."""
+    return command.resync is not None and command.resync.match is not None
 
 
 def first_unseen(snapshot: Snapshot) -> int | None:
@@ -94,7 +101,7 @@ async def expunge(session: Session, _: Bare) -> Reply:
     box = writable(session)
     gone = await session.services.store.run(moves.expunge, *box.live.key, None, True)
     await box.live.refresh()
-    if gone and session.manner.vanished:
+    if gone and session.qresync:
         yield EXPUNGED
 
 
@@ -104,7 +111,7 @@ async def uid_expunge(session: Session, command: UidExpunge) -> Reply:
     if uids:
         gone = await session.services.store.run(moves.expunge, *box.live.key, uids, True)
         await box.live.refresh()
-        if gone and session.manner.vanished:
+        if gone and session.qresync:
             yield EXPUNGED
 
 

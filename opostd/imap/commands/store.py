@@ -27,8 +27,9 @@ async def store(session: Session, command: Store) -> Reply:
     result = await box.live.store_flags(spans, command.action, command.flags, command.unchangedsince)
     found = indexes(box, ranges)
     missing = count(ranges) - len(found)
-    items = [Item.UID] if command.by_uid or session.manner.modseqs else []
-    if session.manner.modseqs:
+    manner = session.manner
+    items = [Item.UID] if (command.by_uid or manner.modseqs) and not manner.uid_only else []
+    if manner.modseqs:
         items.append(Item.MODSEQ)
     if not command.silent:
         items.append(Item.FLAGS)

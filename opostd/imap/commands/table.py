@@ -32,6 +32,7 @@ class Row:
 
     name: upper case; UID forms with one space.  may_expunge: EXPUNGE may be shown before its tagged line: not where
     the client may have sent more commands with sequence numbers (RFC 9051 7.5.1); True, False, or by the command.
+    numbers: what it asks or answers counts messages, so that it is refused under UIDONLY (RFC 9586 3.2, 3.5, 3.8).
     """
 
     name: bytes
@@ -40,10 +41,15 @@ class Row:
     states: State
     capability: str | None = None
     may_expunge: bool | Callable[[Any], bool] = True
+    numbers: bool | Callable[[Any], bool] = False
 
     def expunges(self, command: object) -> bool:
         """Whether EXPUNGE or VANISHED may be shown before the tagged line of this command."""
         return self.may_expunge if isinstance(self.may_expunge, bool) else self.may_expunge(command)
+
+    def counts(self, command: object) -> bool:
+        """Whether this command has to do with message numbers."""
+        return self.numbers if isinstance(self.numbers, bool) else self.numbers(command)
 
     @property
     def completed(self) -> Done:
@@ -75,30 +81,59 @@ ROWS = (
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
     Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
-    Row(b"REPLACE", partial(parse_append.parse_replace, by_uid=False), append.replace, State.SELECTED, "REPLACE"),
+    Row(
+        b"REPLACE",
+        partial(parse_append.parse_replace, by_uid=False),
+        append.replace,
+        State.SELECTED,
+        "REPLACE",
+        numbers=True,
+    ),
     Row(b"UID REPLACE", partial(parse_append.parse_replace, by_uid=True), append.replace, State.SELECTED, "REPLACE"),
-    Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN),
-    Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN),
+    Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN, numbers=select.with_numbers),
+    Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN, numbers=select.with_numbers),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),
     Row(b"CLOSE", BARE, select.close, State.SELECTED),
     Row(b"UNSELECT", BARE, select.unselect, State.SELECTED, "UNSELECT"),
     Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED),
     Row(b"UID EXPUNGE", parse_copy.parse_uid_expunge, select.uid_expunge, State.SELECTED, "UIDPLUS"),
-    Row(b"FETCH", partial(parse_fetch.parse_fetch, by_uid=False), fetch.fetch, State.SELECTED, may_expunge=False),
+    Row(
+        b"FETCH",
+        partial(parse_fetch.parse_fetch, by_uid=False),
+        fetch.fetch,
+        State.SELECTED,
+        may_expunge=False,
+        numbers=True,
+    ),
     Row(b"UID FETCH", partial(parse_fetch.parse_fetch, by_uid=True), fetch.fetch, State.SELECTED),
-    Row(b"STORE", partial(parse_store.parse_store, by_uid=False), store.store, State.SELECTED, may_expunge=False),
+    Row(
+        b"STORE",
+        partial(parse_store.parse_store, by_uid=False),
+        store.store,
+        State.SELECTED,
+        may_expunge=False,
+        numbers=True,
+    ),
     Row(b"UID STORE", partial(parse_store.parse_store, by_uid=True), store.store, State.SELECTED),
-    Row(b"SEARCH", partial(parse_search.parse_search, by_uid=False), search.search, State.SELECTED, may_expunge=False),
+    Row(
+        b"SEARCH",
+        partial(parse_search.parse_search, by_uid=False),
+        search.search,
+        State.SELECTED,
+        may_expunge=False,
+        numbers=True,
+    ),
     Row(
         b"UID SEARCH",
         partial(parse_search.parse_search, by_uid=True),
         search.search,
         State.SELECTED,
         may_expunge=search.without_numbers,
+        numbers=search.with_numbers,
     ),
-    Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED),
+    Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED, numbers=True),
     Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED),
-    Row(b"MOVE", partial(parse_copy.parse_copy, by_uid=False), copy.move, State.SELECTED, "MOVE"),
+    Row(b"MOVE", partial(parse_copy.parse_copy, by_uid=False), copy.move, State.SELECTED, "MOVE", numbers=True),
     Row(b"UID MOVE", partial(parse_copy.parse_copy, by_uid=True), copy.move, State.SELECTED, "MOVE"),
 )
 

@@ -99,9 +99,10 @@ def preview_octets(preview: str | None, utf8: bool = False) -> bytes:
 
 def format_flags_changed(change: FlagsChanged) -> bytes:
     flags = flags_octets(change.bits, change.keywords)
-    if change.modseq is None:
-        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (change.number, change.uid, flags)
-    return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %b)\r\n" % (change.number, change.uid, change.modseq, flags)
+    modseq = b"" if change.modseq is None else b"MODSEQ (%d) " % change.modseq
+    if change.number is None:
+        return b"* %d UIDFETCH (%bFLAGS %b)\r\n" % (change.uid, modseq, flags)
+    return b"* %d FETCH (UID %d %bFLAGS %b)\r\n" % (change.number, change.uid, modseq, flags)
 
 
 def format_box_flags(flags: BoxFlags) -> bytes:

@@ -18,11 +18,12 @@ class Manner:
     """How a client wants to be told of changes.
 
     modseqs: MODSEQ with all flags, after a CONDSTORE-enabling command (RFC 7162 3.1, 3.2.4).  vanished: VANISHED in
-    place of EXPUNGE, after ENABLE QRESYNC (RFC 7162 3.2.10).
+    place of EXPUNGE, after ENABLE QRESYNC (RFC 7162 3.2.10).  uid_only: no message numbers (RFC 9586).
     """
 
     modseqs: bool = False
     vanished: bool = False
+    uid_only: bool = False
 
 
 PLAIN = Manner()
@@ -115,5 +116,6 @@ def _flags(
         uid = snapshot.uids[index]
         place = index if same else bisect_left(uids, uid)
         modseq = modseqs[index] if manner.modseqs else None
-        told.append(FlagsChanged(place + 1, uid, snapshot.bits[index], snapshot.keywords.get(uid, ()), modseq))
+        number = None if manner.uid_only else place + 1
+        told.append(FlagsChanged(number, uid, snapshot.bits[index], snapshot.keywords.get(uid, ()), modseq))
     return told

@@ -63,9 +63,12 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class FlagsChanged:
-    """An untagged FETCH with UID, FLAGS and, for a client that knows of them, MODSEQ."""
+    """An untagged FETCH with UID, FLAGS and, for a client that knows of them, MODSEQ.
 
-    number: int
+    number: None for a UIDFETCH (RFC 9586 3.3).
+    """
+
+    number: int | None
     uid: int
     bits: int
     keywords: tuple[str, ...]

@@ -43,6 +43,7 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (Vanished((4294967295,), earlier=True), b"* VANISHED (EARLIER) 4294967295"),
     (FlagsChanged(2, 6, SEEN, (), 2**63 - 1), b"* 2 FETCH (UID 6 MODSEQ (9223372036854775807) FLAGS (\\Seen))"),
     (FlagsChanged(2, 7, SEEN | DELETED, ("$F",)), b"* 2 FETCH (UID 7 FLAGS (\\Deleted \\Seen $F))"),
+    (FlagsChanged(None, 6, SEEN, (), 9), b"* 6 UIDFETCH (MODSEQ (9) FLAGS (\\Seen))"),
     (BoxFlags(()), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)"),
     (BoxFlags(("$F", "b")), b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $F b)"),
     (Capability(("IMAP4rev1", "IDLE")), b"* CAPABILITY IMAP4rev1 IDLE"),
