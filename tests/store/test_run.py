@@ -378,7 +378,7 @@ def test_accepting_again_writes_again(postgres_settings: StoreSettings, postgres
 def three(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreSettings]:
     if request.param == "sqlite":
         settings = StoreSettings("", *(f"sqlite:///{tmp_path / group.value}.db" for group in Group))
-        assert len(migrate.up(settings)) == len(Group)
+        assert len(migrate.up(settings)) % len(Group) == 0  # each step once for each group
         yield settings
         return
     server: postgres.Server = request.getfixturevalue("postgres_server")
