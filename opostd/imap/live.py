@@ -27,6 +27,8 @@ Key = tuple[OwnerId, BoxId]
 KEPT_ROWS = 1_000_000  # of closed boxes: about 40 MB at 41 octets a row
 KEPT_BOXES = 1000
 TICK_S = 5.0  # how long a change may stay unseen by an idle client when every hint was lost
+TOGETHER_S = 0.002  # hints that come in a burst are followed together
+UNKNOWN = 2**63  # above any modseq: a hint that does not tell it
 SYNC_AT_ONCE = 8  # boxes brought up to date side by side: more only queue at the store's writer
 
 
@@ -155,7 +157,8 @@ class Hub:
         self._boxes: dict[Key, LiveBox] = {}
         self._closed: OrderedDict[Key, LiveBox] = OrderedDict()
         self._closed_rows = 0
-        self._dirty: set[Key] = set()
+        self._dirty: dict[Key, int] = {}
+        self._sources = False
         self._everything = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -216,10 +219,12 @@ class Hub:
     def hint(self, hint: BoxHint) -> None:
         """A box has changed, perhaps; cheap, called for every change anywhere."""
         key = (hint.owner, hint.box)
-        if hint.owner == SYSTEM_OWNER or not hint.owner:
+        if not hint.owner:
             self._everything = True
+        elif hint.owner == SYSTEM_OWNER:
+            self._sources = True
         elif key in self._boxes:
-            self._dirty.add(key)
+            self._dirty[key] = max(self._dirty.get(key, 0), hint.modseq or UNKNOWN)
         else:
             return
         self._wake.set()
@@ -229,26 +234,36 @@ class Hub:
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._wake.wait()
+                await asyncio.sleep(TOGETHER_S)
             except TimeoutError:
                 self._everything = True
             self._wake.clear()
             everything, self._everything = self._everything, False
-            dirty, self._dirty = self._dirty, set()
+            sources, self._sources = self._sources, False
+            dirty, self._dirty = self._dirty, {}
             try:
-                await self._look(dirty, everything)
+                await self._look(dirty, sources=sources or everything, everything=everything)
             except OpostError as error:
                 log.warning("live boxes not brought up to date: %s; trying again", error)
                 self._dirty |= dirty
+                self._sources |= sources
                 self._everything |= everything
 
-    async def _look(self, dirty: set[Key], everything: bool) -> None:
+    async def _look(self, dirty: dict[Key, int], *, sources: bool, everything: bool) -> None:
+        """dirty: boxes that have changed, with the modseq of which their hints told."""
         watched = [key for key, live in self._boxes.items() if live.watchers]
-        if everything and watched:
-            behind = set(await self._store.run(sync.live_behind, watched))
-            dirty |= set(watched) if len(watched) <= KEPT_BOXES else behind
+        if sources and watched:
+            behind = await self._store.run(sync.live_behind, watched)
             await _side_by_side([self._sync(key) for key in behind])
-            dirty -= behind
-        await _side_by_side([self._refresh(key) for key in dirty])
+        if everything and watched:
+            modseqs = await self._store.run(changes.modseqs, watched)
+            dirty |= {key: modseqs.get(key, ModSeq(UNKNOWN)) for key in watched}
+        await _side_by_side([self._refresh(key) for key, modseq in dirty.items() if self._lacks(key, modseq)])
+
+    def _lacks(self, key: Key, modseq: int) -> bool:
+        """Whether a box is open and does not show this change yet: what a command has done it has shown itself."""
+        live = self._boxes.get(key)
+        return live is not None and (not live.known or live.snapshot.modseq < modseq)
 
     async def _sync(self, key: Key) -> None:
         live = self._boxes.get(key)

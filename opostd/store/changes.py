@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box, DeliveredPost
 from opostd.store import schema
+from opostd.store.database import chunks
 from opostd.store.locks import read_box
 from opostd.store.run import Group, Tx, reads
 
@@ -99,6 +100,22 @@ def post_of(tx: Tx, owner: OwnerId, box: BoxId, uid: Uid) -> PostId | None:
     """The post under one UID, or None where the box has it not."""
     found = tx.execute(_POST, {"owner": owner, "box": box, "uid": uid}).scalar()
     return None if found is None else PostId(found)
+
+
+@reads(Group.OWNER)
+def modseqs(tx: Tx, keys: Sequence[tuple[OwnerId, BoxId]]) -> dict[tuple[OwnerId, BoxId], ModSeq]:
+    """The highest modseq of each of these boxes, in few statements; one that is gone is left out."""
+    box = schema.box
+    found: dict[tuple[OwnerId, BoxId], ModSeq] = {}
+    for page in chunks(keys):
+        owners, ids = {owner for owner, _ in page}, [id_ for _, id_ in page]
+        rows = tx.execute(
+            sa.select(box.c.owner_id, box.c.box_id, box.c.highestmodseq).where(
+                box.c.owner_id.in_(owners), box.c.box_id.in_(ids)
+            )
+        )
+        found |= {(OwnerId(owner), BoxId(id_)): ModSeq(modseq) for owner, id_, modseq in rows}
+    return found
 
 
 @reads(Group.OWNER)
