@@ -76,6 +76,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("SAVEDATE", "RFC 8514"),
     Extension("STATUS=SIZE", "RFC 8438"),
     Extension("LIST-STATUS", "RFC 5819"),
+    Extension("I18NLEVEL=1", "RFC 5255"),
     Extension("CHILDREN", "RFC 3348"),
     Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
     Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),

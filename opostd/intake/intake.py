@@ -19,6 +19,7 @@ from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, check_kept, read
 from opostd.intake.retry import Retry
 from opostd.intake.route import Router
@@ -97,6 +98,7 @@ class Intake:
         self._commit = GroupCommit(store, now=now)
         self._deliverer = Deliverer(store, now=now, settled=self._commit.forget, failed=self._failed)
         self._retry = Retry(store, self._deliverer, now=now)
+        self._indexing = Indexing(store)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -106,11 +108,13 @@ class Intake:
     async def start(self) -> None:
         """Deliver what an earlier process left, then keep looking for what could not be delivered."""
         await self._retry.start()
+        self._indexing.start()
 
     async def close(self) -> None:
         """What was accepted is answered first, within some seconds; what is not in its box by then is in the spool."""
         self._closed = True
         await self._retry.close()
+        await self._indexing.close()
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 await self._idle.wait()
@@ -228,6 +232,7 @@ class Intake:
 
     async def _keep_and_deliver(self, post: NewPost, targets: Sequence[Target], now: int) -> None:
         await self._commit.keep(post, targets)
+        self._indexing.wake()
         delivery = Delivery(post.facts.id, post.facts.size, now, 0, ())
         ticket = Ticket(len(targets), asyncio.get_running_loop().create_future())
         self._deliverer.put(Arrival(each.owner, each.box, delivery, (ticket,)) for each in targets)
@@ -238,6 +243,7 @@ class Intake:
     ) -> tuple[int, tuple[Uid, ...]]:
         """One message goes with whatever else is delivered now."""
         await self._commit.keep(post, ())
+        self._indexing.wake()
         ticket = Ticket(1, asyncio.get_running_loop().create_future())
         self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
         await ticket.done
@@ -251,6 +257,7 @@ class Intake:
     ) -> tuple[int, tuple[Uid, ...]]:
         """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
         await asyncio.gather(*(self._commit.keep(post, ()) for post, _ in rows))
+        self._indexing.wake()
         placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
         return placed.uidvalidity, placed.uids
 

@@ -13,6 +13,7 @@ from opostd.mime.dates import sent
 from opostd.mime.envelope import Header
 from opostd.mime.headers import decode_words, fields, unfold
 from opostd.mime.scan import MAX_HEADER_OCTETS, Tree, pack, scan
+from opostd.mime.sought import sought_of
 from opostd.mime.text import preview, search_text
 from opostd.model.ids import PostId
 from opostd.model.records import NewPost, PostFacts
@@ -27,18 +28,23 @@ _MSG_ID = re.compile(rb"<([^<>\s]++)>")
 def new_post(raw: bytes, *, id: PostId, now: int) -> NewPost:
     """The post that the store keeps.  now: the time of acceptance in seconds."""
     tree = scan(raw)
-    return NewPost(_facts(raw, tree, id, now), raw, search_text(raw, tree))
+    read = Header(_looked_at(raw, tree))
+    sought = sought_of(_looked_at(raw, tree), read)
+    return NewPost(_facts(raw, tree, read, id, now), raw, search_text(raw, tree), sought)
 
 
 def facts(raw: bytes, *, id: PostId, now: int) -> PostFacts:
     """The facts alone, without the search text.  now: the time of acceptance in seconds."""
-    return _facts(raw, scan(raw), id, now)
+    tree = scan(raw)
+    return _facts(raw, tree, Header(_looked_at(raw, tree)), id, now)
 
 
-def _facts(raw: bytes, tree: Tree, id: PostId, now: int) -> PostFacts:
+def _looked_at(raw: bytes, tree: Tree) -> bytes:
+    return raw[: min(tree.parts[0].body, MAX_HEADER_OCTETS)]
+
+
+def _facts(raw: bytes, tree: Tree, read: Header, id: PostId, now: int) -> PostFacts:
     header = raw[: tree.parts[0].body]
-    looked = header[:MAX_HEADER_OCTETS]
-    read = Header(looked)
     body, bodystructure = structures(raw, tree)
     date = sent(read.texts.get(b"date", b""))
     message_id = read.texts.get(b"message-id", b"")
@@ -55,7 +61,7 @@ def _facts(raw: bytes, tree: Tree, id: PostId, now: int) -> PostFacts:
         sender=_sender(read),
         subject=decode_words(read.texts.get(b"subject", b"")),
         message_id=clean_line(message_id.decode("latin-1"))[:MAX_MESSAGE_ID],
-        thread=thread(looked, read.texts.get(b"in-reply-to", b""), message_id, id),
+        thread=thread(_looked_at(raw, tree), read.texts.get(b"in-reply-to", b""), message_id, id),
         preview=preview(raw, tree),
     )
 

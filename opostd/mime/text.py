@@ -7,6 +7,7 @@ are bounded, so that a message of 25 MiB of text costs no more than one of 2.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from opostd.mime.casemap import casemap
 from opostd.mime.charsets import clean_lines, decode
 from opostd.mime.headers import Media, decode_words, disposition, fields, media, token, unfold
 from opostd.mime.html import text_of_html
@@ -41,7 +42,7 @@ class _TextPart(NamedTuple):
 
 
 def search_text(raw: bytes, tree: Tree) -> str:
-    """All text of a message, case folded, parts separated by an empty line; at most MAX_CHARACTERS.
+    """All text of a message for comparing, parts separated by an empty line; at most MAX_CHARACTERS.
 
     Without the message's own header, which is searched as it is kept.
     """
@@ -53,7 +54,7 @@ def search_text(raw: bytes, tree: Tree) -> str:
         else:
             piece = found.text(raw, octets)
             octets -= min(octets, found.part.end - found.part.body)
-        piece = piece.strip().casefold()[: MAX_CHARACTERS - characters]
+        piece = casemap(piece.strip()[: MAX_CHARACTERS - characters])[: MAX_CHARACTERS - characters]
         if piece:
             pieces.append(piece)
             characters += len(piece) + 2

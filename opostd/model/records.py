@@ -148,12 +148,34 @@ class PostFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What SEARCH, SORT and THREAD look at besides the text; as i;unicode-casemap compares it (``mime.sought``).
+
+    sent: the Date field in seconds, None where it names no moment.  subject: the base subject; reply: it was that of a
+    reply.  sender, to, cc: the mailbox of the first address; ..._display: its name.  references: the own message id,
+    then those it refers to, a line each.  head: LF, name, colon, space, value of each header field.
+    """
+
+    sent: int | None = None
+    subject: str = ""
+    reply: bool = False
+    sender: str = ""
+    to: str = ""
+    cc: str = ""
+    sender_display: str = ""
+    to_display: str = ""
+    references: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NewPost:
-    """A post on its way into the store.  text: what SEARCH BODY looks in, decoded, case folded."""
+    """A post on its way into the store.  text: what SEARCH BODY looks in, decoded, as i;unicode-casemap compares it."""
 
     facts: PostFacts
     raw: bytes
     text: str
+    sought: Sought = Sought()
 
 
 @dataclass(frozen=True, slots=True)

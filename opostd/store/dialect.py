@@ -73,7 +73,7 @@ def _ignoring(tx: Tx, table: sa.Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
-def contains(tx: Tx, text: sa.ColumnElement[str], needle: str) -> sa.ColumnElement[bool]:
+def contains(dialect: str, text: sa.ColumnElement[str], needle: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     """The needle as it is stands in the text: no wildcards."""
-    find = sa.func.strpos if tx.dialect == "postgresql" else sa.func.instr
+    find = sa.func.strpos if dialect == "postgresql" else sa.func.instr
     return find(text, needle) > 0

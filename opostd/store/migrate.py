@@ -19,6 +19,7 @@ from alembic.script import Script, ScriptDirectory
 
 from opostd.config import StoreSettings
 from opostd.model.errors import SchemaMismatch
+from opostd.store import search_index
 from opostd.store.database import Database
 from opostd.store.groups import Group
 from opostd.store.retry import Attempts
@@ -74,6 +75,8 @@ def compare(connection: sa.Connection, group: Group, metadata: sa.MetaData) -> l
     from alembic.autogenerate import compare_metadata
 
     def ours(name: str | None, kind: str, _: object) -> bool:
+        if kind == "index":
+            return name not in search_index.INDEXES
         return kind != "table" or name in metadata.tables
 
     options = {"compare_type": True, "compare_server_default": False, "include_name": ours}

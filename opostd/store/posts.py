@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from opostd.model.errors import LostPost
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import NewPost, PostFacts, Target
-from opostd.store import schema
+from opostd.store import schema, search_index
 from opostd.store.database import chunks
-from opostd.store.dialect import among, contains, insert_new
+from opostd.store.dialect import among, insert_new
 from opostd.store.run import Group, Tx, reads, writes
+from opostd.store.types import storable
 
 _FIELDS = tuple(field.name for field in fields(PostFacts))
-_post, _body, _text = schema.post, schema.post_body, schema.post_text
+_post, _body = schema.post, schema.post_body
 _FACTS = {
     dialect: sa.select(*(_post.c[name] for name in _FIELDS)).where(ids) for dialect, ids in among(_post.c.id).items()
 }
@@ -35,7 +36,7 @@ def accept(tx: Tx, items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) 
     for page in chunks(items):
         insert_new(tx, _post, [_facts_row(new.facts) for new, _ in page])
         insert_new(tx, _body, [{"id": new.facts.id, "raw": new.raw} for new, _ in page])
-        insert_new(tx, _text, [{"id": new.facts.id, "text": storable(new.text)} for new, _ in page])
+        search_index.put(tx, [(new.facts.id, new.sought, new.text) for new, _ in page])
         if tx.again:
             # An earlier COMMIT may have gone through without its answer, and then nothing here was written.  A COMMIT
             # of nothing does not wait for the standby, so 250 might be said of what only a lost machine had.
@@ -65,17 +66,6 @@ def _facts_row(facts: PostFacts) -> dict[str, Any]:
     if facts.preview is not None:
         row["preview"] = storable(facts.preview)
     return row
-
-
-def storable(text: str) -> str:
-    """The text as both databases take it: NUL and lone surrogates become U+FFFD."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
 
 
 @reads(Group.POST)
@@ -113,15 +103,3 @@ def raw_slice(tx: Tx, id_: PostId, start: int, length: int) -> bytes:
     if not rows:
         raise LostPost(f"post {post_id_text(id_)} is lost")
     return bytes(rows[0][0])
-
-
-@reads(Group.POST)
-def text_matches(tx: Tx, ids: Sequence[PostId], needle: str) -> set[PostId]:
-    """Those of the posts whose text has the needle, which is case folded and means only itself."""
-    found: set[PostId] = set()
-    for page in chunks(ids):
-        rows = tx.execute(
-            sa.select(_text.c.id).where(_text.c.id.in_(page), contains(tx, _text.c.text, storable(needle)))
-        )
-        found.update(PostId(row[0]) for row in rows)
-    return found

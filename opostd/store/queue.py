@@ -102,7 +102,7 @@ def done(tx: Tx, keys: Sequence[Key]) -> None:
 @writes(Group.POST)
 def retry_later(tx: Tx, key: Key, error: str, next_at: int) -> None:
     """The attempt failed: the next is at that time, and anybody's."""
-    from opostd.store.posts import storable
+    from opostd.store.types import storable
 
     text = storable(error)[:MAX_ERROR_CHARS]
     tx.execute(sa.update(_spool).where(*_THIS).values(last_error=text, next_at=next_at, lease_until=0), _bound(key))

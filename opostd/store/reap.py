@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from opostd.model.ids import PostId
-from opostd.store import schema
+from opostd.store import schema, search_index
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
 from opostd.store.run import Group, Tx, reads, writes
@@ -69,7 +69,8 @@ def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[Po
             sa.delete(_reap).where(_reap.c.post_id.in_(page), _reap.c.found < noted_before).returning(_reap.c.post_id)
         )
         ids = [PostId(id_) for id_ in noted.scalars()]
-        for table in (schema.post_body, schema.post_text, schema.post):
+        search_index.forget(tx, ids)
+        for table in (schema.post_body, schema.post):
             tx.execute(sa.delete(table).where(table.c.id.in_(ids)))
         gone += ids
     return gone

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0004"
+REVISION = "0005"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -219,11 +219,22 @@ post_body = sa.Table(
     sa.Column("raw", sa.LargeBinary, nullable=False),
 )
 
-post_text = sa.Table(
-    "post_text",
+post_search = sa.Table(
+    "post_search",  # model.records.Sought, field by field, and the text; wide ones last, for they are read last
     metadata[Group.POST],
     _post_id("id", primary_key=True),
-    sa.Column("text", sa.Text, nullable=False),  # decoded, case folded
+    sa.Column("sent", sa.BigInteger),
+    sa.Column("reply", sa.Boolean, nullable=False, server_default=sa.false()),
+    *(_text(name) for name in ("subject", "sender", "to", "cc", "sender_display", "to_display", "references", "head")),
+    _text("text"),
+)
+# The index over head and text is not of this list: search_index.py makes it, where the database can have one.
+
+search_todo = sa.Table(
+    "search_todo",  # posts that the index does not have yet, or that have no row in post_search
+    metadata[Group.POST],
+    _post_id("id", primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 spool = sa.Table(

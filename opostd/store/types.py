@@ -1,4 +1,6 @@
-"""The one column type of our own: a post id, 16 octets in Python whatever the database keeps.
+"""The one column type of our own, and text as databases take it.
+
+A post id is 16 octets in Python whatever the database keeps.
 
 PostgreSQL keeps a uuid, which is 16 octets without a length; ``uuid_send`` hands it out as octets, so that 10,000
 rows do not make 10,000 UUID objects.  SQLite keeps a BLOB.
@@ -14,6 +16,17 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import UserDefinedType
 
 from opostd.model.ids import PostId
+
+
+def storable(text: str) -> str:
+    """The text as both databases take it: NUL and lone surrogates become U+FFFD."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
 
 
 class PostIdType(UserDefinedType[PostId]):

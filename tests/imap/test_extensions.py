@@ -19,7 +19,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 ALWAYS = [
     *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
-    *("ESEARCH", "SEARCHRES", "WITHIN"),
+    *("ESEARCH", "SEARCHRES", "WITHIN", "I18NLEVEL=1"),
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
     *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
@@ -77,6 +77,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "SAVEDATE",
         "STATUS=SIZE",
         "LIST-STATUS",
+        "I18NLEVEL=1",
         "CHILDREN",
         "SPECIAL-USE",
         "APPENDLIMIT=1",

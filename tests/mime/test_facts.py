@@ -21,7 +21,7 @@ def test_all_of_them() -> None:
     post = new_post(raw, id=ID, now=NOW)
     found = post.facts
     assert post.raw is raw
-    assert post.text == "text"
+    assert post.text == "TEXT"
     assert found == facts(raw, id=ID, now=NOW)
     assert found.id == ID
     assert found.size == len(raw)

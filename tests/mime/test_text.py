@@ -2,6 +2,7 @@
 
 import pytest
 
+from opostd.mime.casemap import casemap
 from opostd.mime.html import text_of_html
 from opostd.mime.scan import scan
 from opostd.mime.text import MAX_CHARACTERS, preview, search_text
@@ -45,13 +46,13 @@ def test_html(source: str, expected: str) -> None:
     ("raw", "expected"),
     [
         (b"Subject: not here\r\n\r\nOne\r\nTWO\r\n", "one\ntwo"),
-        (b"\r\nGr\xc3\xbc\xc3\x9fe", "grüsse"),
-        (b"\r\nGr\xfc\xdfe", "grüsse"),
+        (b"\r\nGr\xc3\xbc\xc3\x9fe", "grüße"),
+        (b"\r\nGr\xfc\xdfe", "grüße"),
         (b"Content-Type: text/plain; charset=iso-8859-2\r\n\r\n\xb9", "š"),
         (b"Content-Type: text/plain; charset=rot13\r\n\r\nuryyb", "uryyb"),
         (b"Content-Type: text/plain; charset=utf-8\r\n\r\na\xff", "aÿ"),
-        (b"Content-Transfer-Encoding: base64\r\n\r\nR3LD\r\nvMOfZQ==", "grüsse"),
-        (b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=\r\n=C3=9Fe", "grüsse"),
+        (b"Content-Transfer-Encoding: base64\r\n\r\nR3LD\r\nvMOfZQ==", "grüße"),
+        (b"Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=\r\n=C3=9Fe", "grüße"),
         (b"Content-Transfer-Encoding: x-what\r\n\r\nx", "x"),
         (b"Content-Type: text/html\r\n\r\n<p>A <b>B</b></p>", "a b"),
         (b"Content-Type: application/pdf\r\n\r\nx", ""),
@@ -65,7 +66,7 @@ def test_html(source: str, expected: str) -> None:
     ],
 )
 def test_search_text(raw: bytes, expected: str) -> None:
-    assert search_text(raw, scan(raw)) == expected
+    assert search_text(raw, scan(raw)) == casemap(expected)
 
 
 @pytest.mark.parametrize("kind", ["plain", "html"])

@@ -10,8 +10,9 @@ from opostd.model.errors import BadAddress, LostPost
 from opostd.model.ids import BoxId, OwnerId, PostId, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import NewPost, Target
-from opostd.store import accounts, delivery, posts, queue, reap
+from opostd.store import accounts, delivery, posts, queue, reap, search
 from opostd.store.run import Store
+from opostd.store.search import Needle, Where
 from tests.store.world import NOW, World, a_delivery, accept, new_post, run
 
 HERE = Target(OwnerId(7), BoxId(8))
@@ -70,22 +71,6 @@ def test_slices(store: Store, start: int, length: int) -> None:
     run(main())
 
 
-@pytest.mark.parametrize(
-    ("needle", "found"),
-    [("größe", True), ("100%", True), ("_", True), ("%", True), ("a%b", False), ("1__%", False), ("'; drop", True),
-     ("\\", True), ("GRÖSSE", False), ("nothing", False), ("\0", False), ("\ud800", False)],
-)  # fmt: skip
-def test_text_matches_literally(store: Store, needle: str, found: bool) -> None:
-    async def main() -> None:
-        post, other = new_post("other"), new_post("plain")
-        await accept(store, NewPost(post.facts, b"", "die größe: 100% a_b \\ '; drop table post"), HERE)
-        await accept(store, other, HERE)
-        ids = [post.facts.id, other.facts.id]
-        assert await store.run(posts.text_matches, ids, needle) == ({post.facts.id} if found else set())
-
-    run(main())
-
-
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet=st.characters(codec=None), max_size=50), raw=st.binary(max_size=200))
 def test_any_text_and_octets_can_be_kept(store: Store, text: str, raw: bytes) -> None:
@@ -95,7 +80,8 @@ def test_any_text_and_octets_can_be_kept(store: Store, text: str, raw: bytes) ->
     assert store.run_sync(posts.raw, post.facts.id) == raw
     facts = store.run_sync(posts.facts, [post.facts.id])[post.facts.id]
     assert facts.subject == post.facts.subject.replace("\0", "\ufffd")
-    assert store.run_sync(posts.text_matches, [post.facts.id], text) == {post.facts.id}
+    held, _ = store.run_sync(search.matching, [post.facts.id], Needle(text, Where.BODY))
+    assert held == {post.facts.id}
 
 
 # The spool

@@ -23,9 +23,10 @@ from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import BoxHint, Target
-from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts, provision, queue, schema, sync
+from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts, provision, queue, schema, search, sync
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.schema import REVISION
+from opostd.store.search import Needle, Where
 from tests.store.world import DOMAIN, NOW, World, a_delivery, accept, new_post, run, until
 from tests.support import postgres
 
@@ -402,7 +403,7 @@ def test_nothing_crosses_a_group(three: StoreSettings) -> None:
         await world.send(source, id_)
         await store.run(queue.done, [each.key for each in leased])
         assert await world.look("anna") == [id_]
-        assert await store.run(posts.text_matches, [id_], "hello") == {id_}
+        assert (await store.run(search.matching, [id_], Needle("HELLO", Where.BODY)))[0] == {id_}
         archive = (await store.run(boxes.box_named, world.owner("anna"), "Archive")).box
         moved = await store.run(moves.move, *world.key("anna"), archive, [Uid(1)], NOW)
         assert moved.pairs == ((1, 1),)

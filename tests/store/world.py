@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Account, NewPost, PostFacts, PostPolicy, Target
+from opostd.model.records import Account, NewPost, PostFacts, PostPolicy, Sought, Target
 from opostd.store import accounts, boxes, changes, delivery, posts, provision, sync
 from opostd.store.delivery import Delivered, Delivery
 from opostd.store.run import Store
@@ -26,7 +26,7 @@ def new_post(text: str = "text", id_: PostId | None = None, thread: PostId | Non
         id_, len(raw), NOW, NOW // 86400, b"(envelope)", b"(body)", b"(bodystructure)", raw, b"parts",
         "anna", text, "<1@x>", thread or id_,
     )  # fmt: skip
-    return NewPost(facts, raw, text.casefold())
+    return NewPost(facts, raw, text.upper(), Sought(head=f"\nSUBJECT: {text.upper()}"))
 
 
 def a_delivery(id_: PostId | None = None, date: int = NOW, bits: int = 0, keywords: Sequence[str] = ()) -> Delivery:

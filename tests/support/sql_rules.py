@@ -69,7 +69,7 @@ def violation(statement: str) -> str | None:
 
 def _post_key(verb: str, tables: set[str], text: str) -> str | None:
     """Posts are found by id, but for the reaper's pages of ids; the spool and the reaper's list are gone through."""
-    if not tables & {"post_body", "post_text"}:
+    if not tables & {"post_body", "post_search"}:
         return None
     return None if re.search(r"\bid\s*(=|IN\b)", text[text.upper().find("WHERE") :]) else "no id in its WHERE"
 

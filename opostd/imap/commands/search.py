@@ -46,13 +46,17 @@ from opostd.imap.values.search import (
     Uids,
 )
 from opostd.imap.values.sets import SavedResult
-from opostd.mime.headers import decode_words, fields, unfold
+from opostd.intake.indexing import complete
+from opostd.mime.casemap import casemap
 from opostd.model.errors import BadSyntax
 from opostd.model.ids import PostId
 from opostd.model.records import PostFacts
-from opostd.store import changes, posts
+from opostd.store import changes
+from opostd.store import search as looking
+from opostd.store.search import Needle, Where
 
 DAY_S = 24 * 60 * 60
+FEW = 64  # posts that are looked into sooner than the index has answered
 COST = {Dated: 1, ThreadId: 2, Header: 2, InText: 3, Body: 3}  # 0 for all that needs only the box's own columns
 
 
@@ -187,7 +191,8 @@ class _Searcher:
             case Uids(numbers):
                 return self._numbered(candidates, chosen(self._box, numbers, by_uid=True))
             case Header(field, value):
-                return await self._by_facts(candidates, _header_test(field, value.casefold()))
+                name = casemap(field.decode("latin-1"))
+                return await self._by_needle(candidates, Needle(casemap(value), Where.HEADER, name))
             case Dated(DateField.SENT, order, day):
                 return await self._by_facts(candidates, lambda facts: _compare(facts.sent_day, order, day))
             case Dated(DateField.SAVED, order, day):
@@ -200,12 +205,9 @@ class _Searcher:
                 thread = thread_of(objectid)
                 return [] if thread is None else await self._by_facts(candidates, lambda facts: facts.thread == thread)
             case Body(value):
-                return await self._by_text(candidates, value.casefold())
+                return await self._by_needle(candidates, Needle(casemap(value), Where.BODY))
             case InText(value):
-                needle = value.casefold()
-                head = set(await self._by_facts(candidates, _any_header_test(needle)))
-                rest = await self._by_text([index for index in candidates if index not in head], needle)
-                return sorted(head.union(rest))
+                return await self._by_needle(candidates, Needle(casemap(value), Where.TEXT))
             case _:
                 test = self._column_test(key)
                 return [index for index in candidates if test(index)]
@@ -268,16 +270,25 @@ class _Searcher:
             await asyncio.sleep(0)  # others' commands go between two pages
         return found
 
-    async def _by_text(self, candidates: Sequence[int], needle: str) -> list[int]:
-        if not needle:
-            return list(candidates)
-        found: list[int] = []
-        for at in range(0, len(candidates), PAGE):
-            page = candidates[at : at + PAGE]
-            ids: list[PostId] = [self._snapshot.post(index) for index in page]
-            matching = await self._services.store.run(posts.text_matches, ids, needle)
-            found += [index for index, id_ in zip(page, ids, strict=True) if id_ in matching]
-        return found
+    async def _by_needle(self, candidates: Sequence[int], needle: Needle) -> Sequence[int]:
+        """The index narrows, then each post that is left is looked into."""
+        if not needle.text and needle.where is not Where.HEADER:
+            return candidates  # the empty string is in every text
+        run = self._services.store.run
+        snapshot = self._snapshot
+        ids = {snapshot.post(index): None for index in candidates}
+        left: Sequence[PostId] = list(ids)
+        if len(left) > FEW:
+            narrowed = await run(looking.may_hold, left, needle)
+            left = left if narrowed is None else narrowed
+        found: set[PostId] = set()
+        for at in range(0, len(left), PAGE):  # others' reads go between two pages
+            held, rowless = await run(looking.matching, left[at : at + PAGE], needle)
+            found |= held
+            if rowless:
+                await complete(self._services.store, rowless)
+                found |= (await run(looking.matching, rowless, needle))[0]
+        return [index for index in candidates if snapshot.post(index) in found] if found else []
 
 
 def _cost(key: Key) -> int:
@@ -295,30 +306,3 @@ def _compare(day: int, order: Order, wanted: int) -> bool:
     if order is Order.BEFORE:
         return day < wanted
     return day >= wanted if order is Order.SINCE else day == wanted
-
-
-def _header_test(name: bytes, needle: str) -> Callable[[PostFacts], bool]:
-    """The field is there and its decoded text has the needle; an empty needle asks only whether it is there."""
-    if name == b"subject" and needle:
-        return lambda facts: needle in facts.subject.casefold()
-
-    def test(facts: PostFacts) -> bool:
-        if name not in facts.header.lower():
-            return False
-        return any(
-            needle in decode_words(unfold(value)).casefold()
-            for field, value in fields(facts.header)
-            if field.lower() == name
-        )
-
-    return test
-
-
-def _any_header_test(needle: str) -> Callable[[PostFacts], bool]:
-    def test(facts: PostFacts) -> bool:
-        return any(
-            needle in f"{field.decode('latin-1')}: {decode_words(unfold(value))}".casefold()
-            for field, value in fields(facts.header)
-        )
-
-    return test

@@ -1,0 +1,93 @@
+"""Keeps the index of SEARCH up (``store.search_index``): what was accepted is put into it soon after, step by step.
+
+Nothing waits for it, and a search that comes before it finds all the same.  Posts that an older version has kept get
+what SEARCH looks at from their octets, here or when they are first looked for.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from opostd.mime.sought import of_message
+from opostd.model.errors import LostPost, OpostError
+from opostd.model.ids import PostId
+from opostd.model.records import Sought
+from opostd.store import posts, search_index
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.intake")
+
+LOOK_S = 60.0  # another process may have left something
+QUIET_S = 0.2  # since the last message: those who send go first ...
+PATIENCE_S = 2.0  # ... but not for ever
+
+
+class Indexing:
+    """One for a process; ``wake`` after posts were kept."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.idle = asyncio.Event()  # set while all is indexed that this process knows of
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._news.set()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def wake(self) -> None:
+        self.idle.clear()
+        self._news.set()
+
+    async def close(self) -> None:
+        """What is not indexed by now stays noted."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
+            self._news.clear()
+            try:
+                while await index_some(self._store):
+                    await self._quiet()
+                if not self._news.is_set():
+                    self.idle.set()
+            except OpostError as error:
+                log.info("not indexed now: %s", error)
+
+    async def _quiet(self) -> None:
+        """Until nobody has sent for a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while self._news.is_set():
+                    self._news.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(QUIET_S):
+                            await self._news.wait()
+
+
+async def index_some(store: Store) -> bool:
+    """One step; whether there was anything to do.  Raises Unavailable."""
+    looked_at, rowless = await store.run(search_index.index_some)
+    await complete(store, rowless)
+    return looked_at > 0
+
+
+async def complete(store: Store, ids: Sequence[PostId]) -> None:
+    """Gives posts what SEARCH looks at, from their octets.  Raises Unavailable."""
+    for id_ in ids:
+        try:
+            raw = await store.run(posts.raw, id_)
+        except LostPost as error:
+            log.error("not searched: %s", error)
+            found = Sought(), ""
+        else:
+            found = await asyncio.to_thread(partial(of_message, raw))
+        await store.run(search_index.complete, [(id_, *found)])

@@ -1,0 +1,120 @@
+"""What SEARCH asks of posts: which of these hold a text, exactly.
+
+Texts are as i;unicode-casemap compares them on both sides (``mime.casemap``); a needle means only itself.  A reader
+finds what is in his box, for only ids of his box are asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from opostd.model.ids import PostId
+from opostd.store import schema, search_index
+from opostd.store.database import chunks
+from opostd.store.dialect import among, contains
+from opostd.store.run import Group, Tx, reads
+from opostd.store.types import storable
+
+_search, _todo = schema.post_search, schema.search_todo
+
+AT_ONCE = 10_000  # ids in one array: PostgreSQL looks the needle up once for each
+
+
+class Where(Enum):
+    BODY = "body"
+    TEXT = "text"  # the header too
+    HEADER = "header"
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What is looked for.  field: of HEADER, as compared; there an empty text asks whether the field is there."""
+
+    text: str
+    where: Where
+    field: str = ""
+
+
+@reads(Group.POST)
+def may_hold(tx: Tx, ids: Sequence[PostId], needle: Needle) -> list[PostId] | None:
+    """Those of the ids that the index does not rule out, or None where it cannot tell."""
+    text = storable(needle.text)
+    if len(text) < search_index.TRIGRAM:
+        return None
+    if tx.dialect == "postgresql":
+        return _may_hold(tx, ids, text, needle.where)
+    where = needle.where
+    found = search_index.holding(tx, text, head=where is not Where.BODY, text=where is not Where.HEADER)
+    return None if found is None else [id_ for id_ in ids if id_ in found]
+
+
+def _may_hold(tx: Tx, ids: Sequence[PostId], text: str, where: Where) -> list[PostId]:
+    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into."""
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    columns = {Where.BODY: ("text",), Where.HEADER: ("head",), Where.TEXT: ("head", "text")}[where]
+    like = " OR ".join(f"{column} LIKE :pattern" for column in columns)
+    statement = sa.text(
+        f"SELECT uuid_send(id) FROM post_search WHERE id = ANY(CAST(:ids AS uuid[])) AND ({like})"  # noqa: S608
+    )
+    found: set[bytes] = set(tx.execute(sa.select(_todo.c.id)).scalars())
+    for page in chunks(ids, AT_ONCE):
+        array = "{" + ",".join(map(bytes.hex, page)) + "}"
+        found.update(tx.execute(statement, {"ids": array, "pattern": pattern}).scalars())
+    return [id_ for id_ in ids if id_ in found]
+
+
+@reads(Group.POST)
+def matching(tx: Tx, ids: Sequence[PostId], needle: Needle) -> tuple[set[PostId], list[PostId]]:
+    """Those of the posts that hold it, and those that have no row to look into.  At most 500 ids are one statement."""
+    found: set[PostId] = set()
+    rowless: list[PostId] = []
+    text, field = storable(needle.text), f"\n{storable(needle.field)}:"
+    field_alone = needle.where is Where.HEADER and not text
+    statement = _MATCHING[needle.where, field_alone][tx.dialect]
+    for page in chunks(ids):
+        seen = set()
+        for id_, held in tx.execute(statement, {"ids": list(page), "needle": field if field_alone else text}):
+            seen.add(id_)
+            if _in_field(held, field, text) if isinstance(held, str) else held:
+                found.add(PostId(id_))
+        rowless += [id_ for id_ in page if id_ not in seen]
+    return found, rowless
+
+
+def _statements(where: Where, field_alone: bool) -> dict[str, sa.Select[tuple[bytes, Any]]]:
+    """By dialect: id, and whether it holds the needle; of HEADER the head that has it, to be looked into."""
+    head, body = _search.c.head, _search.c.text
+    needle = sa.bindparam("needle", type_=sa.Text)
+    made: dict[str, sa.Select[tuple[bytes, Any]]] = {}
+    for dialect, chosen in among(_search.c.id).items():
+        held: sa.ColumnElement[Any]
+        match where:
+            case Where.BODY:
+                held = contains(dialect, body, needle)
+            case Where.TEXT:
+                held = sa.or_(contains(dialect, head, needle), contains(dialect, body, needle))
+            case Where.HEADER if field_alone:
+                held = contains(dialect, head, needle)
+            case Where.HEADER:
+                held = sa.case((contains(dialect, head, needle), head))
+        made[dialect] = sa.select(_search.c.id, held).where(chosen)
+    return made
+
+
+_MATCHING = {(where, alone): _statements(where, alone) for where in Where for alone in (False, True)}
+
+
+def _in_field(head: str, field: str, text: str) -> bool:
+    """Whether the value of a field of that name holds the text.  field: with LF and colon."""
+    at = head.find(field)
+    while at >= 0:
+        start = at + len(field) + 1
+        end = head.find("\n", start)
+        end = len(head) if end < 0 else end
+        if head.find(text, start, end) >= 0:
+            return True
+        at = head.find(field, end)
+    return False
