@@ -76,6 +76,17 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("SAVEDATE", "RFC 8514"),
     Extension("STATUS=SIZE", "RFC 8438"),
     Extension("LIST-STATUS", "RFC 5819"),
+    Extension("SORT", "RFC 5256", of_commands=True),
+    Extension("SORT=DISPLAY", "RFC 5957"),
+    Extension("ESORT", "RFC 5267 3", deviation="CONTEXT (section 4) is not offered."),
+    Extension("THREAD=ORDEREDSUBJECT", "RFC 5256"),
+    Extension(
+        "THREAD=REFERENCES",
+        "RFC 5256",
+        of_commands=True,
+        deviation="Of a message that names more than 1000 others, the first and the last 999 count.  A subtree is not"
+        " moved below a message that is deeper than 1000.",
+    ),
     Extension("I18NLEVEL=1", "RFC 5255"),
     Extension("CHILDREN", "RFC 3348"),
     Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),

@@ -54,6 +54,7 @@ MAX_FETCH_ITEMS = 1000  # each may be a copy of the whole message in the answer
 MAX_SECTION_DEPTH = 100  # part numbers in BODY[1.2.3]: mime keeps no deeper tree
 MAX_SEARCH_DEPTH = 100  # parentheses, NOT and OR inside each other: Python's own limit is 1000 calls
 MAX_SEARCH_KEYS = 1000  # each may be one pass over the whole box
+MAX_SORT_CRITERIA = 20  # of one SORT: there are nine keys, and each is one pass over what was found
 MAX_PATTERNS = 32  # of one LIST: RFC 5258's examples have two
 MAX_PATTERN_OCTETS = 256  # the time of a match grows with it
 MAX_ID_FIELDS = 30  # RFC 2971 3.3: a client MUST NOT send more

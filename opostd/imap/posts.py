@@ -8,16 +8,19 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
+from opostd.intake.indexing import complete
 from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import PostId
-from opostd.model.records import PostFacts
-from opostd.store import posts
+from opostd.model.records import PostFacts, Sought
+from opostd.store import posts, search
 from opostd.store.run import Store
 
 FACTS_OCTETS = 48 * 1024 * 1024  # about 15,000 posts at 3 KB each
 RAW_OCTETS = 16 * 1024 * 1024
 RAW_KEPT_OCTETS = 1024 * 1024  # a larger message is sliced from the store, never kept
 HEADER_OVERHEAD = 150  # an answer's two objects and its place in the dictionary
+SOUGHT_OCTETS = 32 * 1024 * 1024  # what SORT and THREAD look at of about 40,000 posts
+SOUGHT_OVERHEAD = 600  # the record, its strings and its place in the cache
 FACTS_OVERHEAD = 700  # the record, its small fields and its place in the cache
 HEADERS_OCTETS = 16 * 1024 * 1024  # the fields that Thunderbird asks for, of about 20,000 posts
 PAGE = 500  # ids in one look-up (rule 9 of the store)
@@ -38,6 +41,8 @@ class Posts:
         self._raw_octets = 0
         self._headers: OrderedDict[Hashable, dict[PostId, bytes]] = OrderedDict()
         self._headers_octets = 0
+        self._sought: OrderedDict[PostId, Sought] = OrderedDict()
+        self._sought_octets = 0
         self._asked: dict[PostId, asyncio.Future[dict[PostId, PostFacts]]] = {}
         self._asked_raw: dict[PostId, asyncio.Future[bytes]] = {}
 
@@ -109,6 +114,28 @@ class Posts:
             answers[id_] = answer
             self._headers_octets += octets
 
+    async def sought(self, ids: Sequence[PostId]) -> dict[PostId, Sought]:
+        """What SORT and THREAD look at, by id, without the head; an id that the store does not have is left out."""
+        cache = self._sought
+        found = {id_: cache[id_] for id_ in ids if id_ in cache}
+        missing = list(dict.fromkeys(id_ for id_ in ids if id_ not in found))
+        for at in range(0, len(missing), PAGE):
+            page = missing[at : at + PAGE]
+            answer = await self._store.run(search.sought, page)
+            if len(answer) < len(page):
+                rowless = [id_ for id_ in page if id_ not in answer]
+                await complete(self._store, rowless)
+                answer |= await self._store.run(search.sought, rowless)
+            for id_, sought in answer.items():
+                if id_ not in cache:
+                    cache[id_] = sought
+                    self._sought_octets += _sought_octets(sought)
+            found |= answer
+            while self._sought_octets > SOUGHT_OCTETS:
+                _, dropped = cache.popitem(last=False)
+                self._sought_octets -= _sought_octets(dropped)
+        return found
+
     async def raw(self, id_: PostId, start: int, end: int, size: int) -> bytes:
         """The octets from start to end of a message of ``size`` octets, as served under its UID for ever."""
         if size > RAW_KEPT_OCTETS:
@@ -148,3 +175,7 @@ class Posts:
 def _octets(facts: PostFacts) -> int:
     texts = len(facts.envelope) + len(facts.body) + len(facts.bodystructure) + len(facts.header)
     return FACTS_OVERHEAD + texts + len(facts.preview or "")
+
+
+def _sought_octets(sought: Sought) -> int:
+    return SOUGHT_OVERHEAD + len(sought.subject) + len(sought.references) + 2 * len(sought.sender_display)

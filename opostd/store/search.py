@@ -5,13 +5,14 @@ finds what is in his box, for only ids of his box are asked for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
 
 from opostd.model.ids import PostId
+from opostd.model.records import Sought
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
 from opostd.store.dialect import among, contains
@@ -118,3 +119,20 @@ def _in_field(head: str, field: str, text: str) -> bool:
             return True
         at = head.find(field, end)
     return False
+
+
+_SORTED_BY = tuple(field.name for field in fields(Sought) if field.name != "head")
+_SOUGHT = {
+    dialect: sa.select(_search.c.id, *(_search.c[name] for name in _SORTED_BY)).where(chosen)
+    for dialect, chosen in among(_search.c.id).items()
+}
+
+
+@reads(Group.POST)
+def sought(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, Sought]:
+    """What SORT and THREAD look at, by id, without the head; a post without a row is left out."""
+    found: dict[PostId, Sought] = {}
+    for page in chunks(ids):
+        for row in tx.execute(_SOUGHT[tx.dialect], {"ids": list(page)}):
+            found[PostId(row[0])] = Sought(*row[1:])
+    return found

@@ -20,6 +20,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 ALWAYS = [
     *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
     *("ESEARCH", "SEARCHRES", "WITHIN", "I18NLEVEL=1"),
+    *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
     *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
@@ -77,6 +78,9 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "SAVEDATE",
         "STATUS=SIZE",
         "LIST-STATUS",
+        "SORT=DISPLAY",
+        "ESORT",
+        "THREAD=ORDEREDSUBJECT",
         "I18NLEVEL=1",
         "CHILDREN",
         "SPECIAL-USE",

@@ -46,6 +46,7 @@ from opostd.imap.values.search import (
     Uids,
 )
 from opostd.imap.values.sets import SavedResult
+from opostd.imap.values.sort import Sort, Thread
 from opostd.intake.indexing import complete
 from opostd.mime.casemap import casemap
 from opostd.model.errors import BadSyntax
@@ -101,12 +102,12 @@ def asks_for(key: Key, kind: type) -> bool:
     return isinstance(key, kind)
 
 
-def without_numbers(command: Search) -> bool:
+def without_numbers(command: Search | Sort | Thread) -> bool:
     """Whether messages may leave while it runs: not where its keys count them (RFC 7162 3.2.10.2)."""
     return not with_numbers(command)
 
 
-def with_numbers(command: Search) -> bool:
+def with_numbers(command: Search | Sort | Thread) -> bool:
     """Whether its keys or its answer count messages."""
     return not command.by_uid or asks_for(command.key, SeqNumbers)
 

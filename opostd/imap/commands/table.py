@@ -10,7 +10,20 @@ from functools import partial
 from typing import Any
 
 from opostd.imap.commands import any as any_
-from opostd.imap.commands import append, auth, compress, copy, fetch, idle, mailboxes, search, select, status, store
+from opostd.imap.commands import (
+    append,
+    auth,
+    compress,
+    copy,
+    fetch,
+    idle,
+    mailboxes,
+    search,
+    select,
+    sort,
+    status,
+    store,
+)
 from opostd.imap.parse import any as parse_any
 from opostd.imap.parse import append as parse_append
 from opostd.imap.parse import auth as parse_auth
@@ -19,6 +32,7 @@ from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
 from opostd.imap.parse import search as parse_search
 from opostd.imap.parse import select as parse_select
+from opostd.imap.parse import sort as parse_sort
 from opostd.imap.parse import store as parse_store
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.machine import ANY, LOGGED_IN, State
@@ -128,6 +142,42 @@ ROWS = (
         partial(parse_search.parse_search, by_uid=True),
         search.search,
         State.SELECTED,
+        may_expunge=search.without_numbers,
+        numbers=search.with_numbers,
+    ),
+    Row(
+        b"SORT",
+        partial(parse_sort.parse_sort, by_uid=False),
+        sort.sort,
+        State.SELECTED,
+        "SORT",
+        may_expunge=False,
+        numbers=True,
+    ),
+    Row(
+        b"UID SORT",
+        partial(parse_sort.parse_sort, by_uid=True),
+        sort.sort,
+        State.SELECTED,
+        "SORT",
+        may_expunge=search.without_numbers,
+        numbers=search.with_numbers,
+    ),
+    Row(
+        b"THREAD",
+        partial(parse_sort.parse_thread, by_uid=False),
+        sort.thread,
+        State.SELECTED,
+        "THREAD=REFERENCES",
+        may_expunge=False,
+        numbers=True,
+    ),
+    Row(
+        b"UID THREAD",
+        partial(parse_sort.parse_thread, by_uid=True),
+        sort.thread,
+        State.SELECTED,
+        "THREAD=REFERENCES",
         may_expunge=search.without_numbers,
         numbers=search.with_numbers,
     ),

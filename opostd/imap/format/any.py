@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from opostd.imap.format import auth, fetch, mailboxes, search, select
+from opostd.imap.format import auth, fetch, mailboxes, search, select, sort
 from opostd.imap.format.strings import text
 from opostd.imap.values import responses
 from opostd.imap.values.responses import Response, State
@@ -32,6 +32,8 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.StatusData: mailboxes.format_status,
     responses.SearchData: search.format_search,
     responses.ESearch: search.format_esearch,
+    responses.SortData: sort.format_sort,
+    responses.ThreadData: sort.format_thread,
     responses.Namespaces: mailboxes.format_namespaces,
     responses.IdData: auth.format_id,
     responses.Continue: auth.format_continue,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.imap.values.sort import Tree
+
 
 class Condition(Enum):
     OK = b"OK"
@@ -122,6 +124,21 @@ class SearchData:
 
 
 @dataclass(frozen=True, slots=True)
+class SortData:
+    """``* SORT n n n`` (RFC 5256 4).  modseq: as of SearchData."""
+
+    numbers: tuple[int, ...]
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadData:
+    """``* THREAD (n)(n n)`` (RFC 5256 4)."""
+
+    threads: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ESearch:
     """``* ESEARCH (TAG "a") [UID] ...`` (RFC 4731 3.1): what is None or empty is left out.
 
@@ -167,6 +184,8 @@ Response = (
     | Listed
     | StatusData
     | SearchData
+    | SortData
+    | ThreadData
     | ESearch
     | Namespaces
     | IdData

@@ -24,10 +24,13 @@ from opostd.imap.values.responses import (
     Recent,
     Response,
     SearchData,
+    SortData,
     State,
     StatusData,
+    ThreadData,
     Vanished,
 )
+from opostd.imap.values.sort import Tree
 from opostd.model.flags import DELETED, SEEN
 
 RESPONSES: list[tuple[Response, bytes]] = [
@@ -66,6 +69,16 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (SearchData(()), b"* SEARCH"),
     (SearchData((2, 84, 882)), b"* SEARCH 2 84 882"),
     (SearchData((2, 5), 917162500), b"* SEARCH 2 5 (MODSEQ 917162500)"),
+    (SortData(()), b"* SORT"),
+    (SortData((5, 3, 4)), b"* SORT 5 3 4"),
+    (SortData((5, 3), 917162500), b"* SORT 5 3 (MODSEQ 917162500)"),
+    (ThreadData(()), b"* THREAD"),
+    # RFC 5256 4
+    (
+        ThreadData((Tree(2), Tree(3, (Tree(6, (Tree(4, (Tree(23),)), Tree(44, (Tree(7, (Tree(96),)),)))),)))),
+        b"* THREAD (2)(3 6 (4 23)(44 7 96))",
+    ),
+    (ThreadData((Tree(None, (Tree(3), Tree(5))),)), b"* THREAD ((3)(5))"),
     (ESearch(b"a1", False), b'* ESEARCH (TAG "a1")'),
     (ESearch(b'a"1', True, all=(2, 3, 4, 9, 8, 7, 8)), b'* ESEARCH (TAG "a\\"1") UID ALL 2:4,9,8,7:8'),
     (ESearch(b"a", False, min=2, max=2**32 - 1, count=0), b'* ESEARCH (TAG "a") MIN 2 MAX 4294967295 COUNT 0'),

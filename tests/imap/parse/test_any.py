@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.parse import any as any_
-from opostd.imap.parse import append, auth, copy, fetch, mailboxes, search, select, store
+from opostd.imap.parse import append, auth, copy, fetch, mailboxes, search, select, sort, store
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame, Framer
 from opostd.model.errors import BadSyntax, Refused
@@ -33,6 +33,8 @@ PARSERS: list[Callable[[Cursor], Any]] = [
     mailboxes.parse_status,
     partial(search.parse_search, by_uid=False),
     select.parse_select,
+    partial(sort.parse_sort, by_uid=False),
+    partial(sort.parse_thread, by_uid=True),
     partial(store.parse_store, by_uid=False),
 ]
 
@@ -42,7 +44,16 @@ WORDS = [
     *(b"INBOX", b"FLAGS", b"+FLAGS.SILENT", b"\\Seen", b"BODY[", b"HEADER.FIELDS", b"1.2", b"RFC822.SIZE", b"ALL"),
     *(b"SEEN", b"NOT ", b"OR ", b"CHARSET", b"UTF-8", b"HEADER", b"SUBJECT", b"SINCE ", b"1-Feb-1994", b"UID "),
     *(b"CONDSTORE", b"QRESYNC ", b"(UNCHANGEDSINCE 1) ", b" (CHANGEDSINCE 1 VANISHED)", b"MODSEQ "),
-    *(b"SUBSCRIBED", b"RETURN ", b"MESSAGES", b"USE ", b'"17-Jul-1996 02:44:25 -0700"', b"x"),
+    *(
+        b"SUBSCRIBED",
+        b"RETURN ",
+        b"MESSAGES",
+        b"USE ",
+        b"(REVERSE DATE) ",
+        b"REFERENCES ",
+        b'"17-Jul-1996 02:44:25 -0700"',
+        b"x",
+    ),
 ]
 SOUP = st.lists(st.sampled_from(WORDS) | st.binary(max_size=3), max_size=14).map(b"".join)
 
