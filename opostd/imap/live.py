@@ -9,7 +9,7 @@ import asyncio
 import logging
 from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from opostd.imap.state.snapshot import Snapshot, changed, flagged
 from opostd.model.errors import NoSuchBox, OpostError
@@ -29,14 +29,20 @@ KEPT_BOXES = 1000
 TICK_S = 5.0  # how long a change may stay unseen by an idle client when every hint was lost
 TOGETHER_S = 0.002  # hints that come in a burst are followed together
 UNKNOWN = 2**63  # above any modseq: a hint that does not tell it
-SYNC_AT_ONCE = 8  # boxes brought up to date side by side: more only queue at the store's writer
+LOOKS_AT_ONCE = 8  # boxes looked at side by side: more only queue at the store
+# A SELECT of somebody who comes back carries 2,000 posts before it answers, a few tenths of a second; the rest comes
+# in the background, page by page, and is told as new mail.
+PAGES_AT_ONCE = 4
 
 
 class LiveBox:
     """One box and its newest snapshot; ``open`` counts the connections that have it selected."""
 
-    def __init__(self, store: Store, key: Key, now: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, key: Key, now: Callable[[], int], late: Callable[[Key], None] | None = None
+    ) -> None:
         self.key = key
+        self._late = late
         self.open = 0
         self.deleted = False
         self.watchers: set[Callable[[], None]] = set()
@@ -84,8 +90,9 @@ class LiveBox:
             return self._snapshot
 
     async def bring_up(self) -> Snapshot:
-        """The state of the box with all that its subscriptions owe it (promise 5).
+        """The state of the box with all that its subscriptions owe it (promise 5), or the first pages of very much.
 
+        late: told of a box that has more to come; without it all is carried.
         Mostly nothing has happened, which one look tells, or none where the store knows that nobody has written.
         """
         version = self._store.version()
@@ -97,7 +104,10 @@ class LiveBox:
             self._was_deleted()
             raise
         if behind:
-            await sync.bring_up(self._store, *self.key, now=self._now())
+            pages = None if self._late is None else PAGES_AT_ONCE
+            carried = await sync.carry_pages(self._store, *self.key, now=self._now(), pages=pages)
+            if carried.more and self._late is not None:
+                self._late(self.key)
         if behind or self._snapshot is None or self._snapshot.box != box:
             await self.refresh()
         self._version = version  # read before all looks: whatever came after it differs from it
@@ -160,6 +170,7 @@ class Hub:
         self._dirty: dict[Key, int] = {}
         self._sources = False
         self._everything = False
+        self._late: set[Key] = set()  # more is to come than a command waits for
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stop_listening: Callable[[], None] | None = None
@@ -178,14 +189,21 @@ class Hub:
     def live(self, owner: OwnerId, box: BoxId) -> LiveBox:
         """The live box, without opening it: for STATUS and for changes made by this process."""
         key = (owner, box)
-        return self._boxes.get(key) or self._closed.get(key) or LiveBox(self._store, key, self._now)
+        return self._boxes.get(key) or self._closed.get(key) or self._new(key)
+
+    def _new(self, key: Key) -> LiveBox:
+        return LiveBox(self._store, key, self._now, self._is_late)
+
+    def _is_late(self, key: Key) -> None:
+        self._late.add(key)
+        self._wake.set()
 
     async def open(self, owner: OwnerId, box: BoxId) -> LiveBox:
         """The live box, up to date, counted as open: ``release`` it.  Raises NoSuchBox."""
         key = (owner, box)
         live = self._boxes.get(key)
         if live is None:
-            live = self._closed.pop(key, None) or LiveBox(self._store, key, self._now)
+            live = self._closed.pop(key, None) or self._new(key)
             self._closed_rows -= live.rows
             self._boxes[key] = live
         live.open += 1
@@ -197,10 +215,16 @@ class Hub:
         return live
 
     async def bring_up(self, keys: Sequence[Key]) -> None:
-        """Carries into these boxes all that their subscriptions owe them (promise 5); deleted ones are passed over."""
+        """Carries into these boxes what their subscriptions owe them (promise 5), or the first pages of very much.
+
+        Deleted ones are passed over.
+        """
         behind = await self._store.run(sync.live_behind, keys)
-        now = self._now()
-        await _side_by_side([_unless_deleted(sync.bring_up(self._store, *key, now=now)) for key in behind])
+        for _ in range(PAGES_AT_ONCE):
+            if behind:
+                behind = await sync.carry_all(self._store, behind, now=self._now())
+        for key in behind:
+            self._is_late(key)
 
     def release(self, live: LiveBox) -> None:
         """The counterpart of ``open``."""
@@ -252,23 +276,36 @@ class Hub:
     async def _look(self, dirty: dict[Key, int], *, sources: bool, everything: bool) -> None:
         """dirty: boxes that have changed, with the modseq of which their hints told."""
         watched = [key for key, live in self._boxes.items() if live.watchers]
-        if sources and watched:
-            behind = await self._store.run(sync.live_behind, watched)
-            await _side_by_side([self._sync(key) for key in behind])
         if everything and watched:
             modseqs = await self._store.run(changes.modseqs, watched)
             dirty |= {key: modseqs.get(key, ModSeq(UNKNOWN)) for key in watched}
-        await _side_by_side([self._refresh(key) for key, modseq in dirty.items() if self._lacks(key, modseq)])
+        await self._refresh_all([key for key, modseq in dirty.items() if self._lacks(key, modseq)])
+        if sources and watched:
+            await self._carry(set(await self._store.run(sync.live_behind, watched)) - self._late)
+        await self._carry(self._late)
+        if self._late:
+            self._wake.set()  # a page more, after what others wait for
 
     def _lacks(self, key: Key, modseq: int) -> bool:
         """Whether a box is open and does not show this change yet: what a command has done it has shown itself."""
         live = self._boxes.get(key)
         return live is not None and (not live.known or live.snapshot.modseq < modseq)
 
-    async def _sync(self, key: Key) -> None:
-        live = self._boxes.get(key)
-        if live is not None:
-            await _unless_deleted(live.bring_up())
+    async def _carry(self, keys: Collection[Key]) -> None:
+        """A page into each of these boxes, whose readers hear of it before the next boxes' turn.
+
+        Whatever has more to come is late.
+        """
+        waiting = sorted(keys)
+        self._late.update(waiting)  # until they are done: a fault on the way forgets none
+        for at in range(0, len(waiting), sync.BOXES):
+            part = waiting[at : at + sync.BOXES]
+            late = await sync.carry_all(self._store, part, now=self._now())
+            self._late.difference_update(set(part).difference(late))
+            await self._refresh_all(part)
+
+    async def _refresh_all(self, keys: Sequence[Key]) -> None:
+        await _side_by_side([self._refresh(key) for key in keys])
 
     async def _refresh(self, key: Key) -> None:
         live = self._boxes.get(key)
@@ -284,7 +321,7 @@ async def _unless_deleted(look: Awaitable[object]) -> None:
 
 
 async def _side_by_side(looks: Sequence[Awaitable[None]]) -> None:
-    gate = asyncio.Semaphore(SYNC_AT_ONCE)
+    gate = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def one(look: Awaitable[None]) -> None:
         async with gate:
