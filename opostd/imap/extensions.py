@@ -44,6 +44,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="No message is ever \\Recent: RECENT is 0, and SEARCH NEW and RECENT find nothing (RFC 9051 has"
         " dropped it).  A command line may end in a bare LF.  8-bit octets are refused outside of literals.",
     ),
+    Extension(
+        "IMAP4rev2",
+        "RFC 9051",
+        deviation="Once ENABLE has named it, as appendix A says.  LIST with OLDNAME is never sent, also where a name"
+        " was given in another form than NFC (6.3.9.7 SHOULD).",
+    ),
     Extension("STARTTLS", "RFC 3501 6.2.1", lambda moment: moment.starttls, of_commands=True),
     Extension("LOGINDISABLED", "RFC 3501 6.2.3", lambda moment: not moment.logged_in and not moment.password),
     Extension("AUTH=PLAIN", "RFC 4616", _password, deviation="An authorization identity must be the login's own."),

@@ -23,6 +23,7 @@ from opostd.model.records import Account
 from opostd.store.run import Store
 
 UTF8_ACCEPT = "UTF8=ACCEPT"
+IMAP4REV2 = "IMAP4REV2"
 
 Reply = AsyncIterator[Response | bytes | Done]
 """What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
@@ -147,8 +148,13 @@ class Session:
 
     @property
     def utf8(self) -> bool:
-        """Whether mailbox names and quoted strings are UTF-8 (RFC 6855)."""
-        return UTF8_ACCEPT in self.enabled
+        """Whether mailbox names and quoted strings are UTF-8 (RFC 6855, RFC 9051 A)."""
+        return UTF8_ACCEPT in self.enabled or self.rev2
+
+    @property
+    def rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051 A)."""
+        return IMAP4REV2 in self.enabled
 
     @property
     def manner(self) -> Manner:

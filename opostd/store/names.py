@@ -1,8 +1,10 @@
 """Names of boxes: what may be one, and where it stands in the tree.  Pure.
 
-Levels are separated by ``/``.  What LIST answers is what was given, so nothing is normalised but INBOX, which is one
-box in any case (RFC 9051 5.1).
+Levels are separated by ``/``.  What LIST answers is what was given, so nothing is normalised here but INBOX, which is
+one box in any case; names are in NFC, which doors see to (RFC 9051 5.1).
 """
+
+import unicodedata
 
 from opostd.model.errors import BadBoxName
 
@@ -25,6 +27,8 @@ def check(name: str) -> None:
         octets = len(name.encode())
     except UnicodeEncodeError:
         raise BadBoxName("a mailbox name is Unicode text") from None
+    if not unicodedata.is_normalized("NFC", name):
+        raise BadBoxName("a mailbox name is in Unicode's Normalization Form C")
     levels = name.split(SEPARATOR)
     if octets > MAX_OCTETS or any(len(level.encode()) > MAX_LEVEL_OCTETS for level in levels):
         raise BadBoxName("the mailbox name is too long")

@@ -13,6 +13,7 @@ from opostd.store.run import Store
 from tests.store.world import NOW, World, run
 
 BAD_NAMES = [
+    "Gru\u0308n",  # not in NFC
     "", "/", "a//b", "/a", "a/", "a*b", "a%b", "a\nb", "a\0b", "a\x7fb", "\x85", "..", "a/../b", ".", "\ud800",
     "x" * 256, "é" * 128, "/".join("a" * 21), "/".join(["x" * 200] * 6), "a\u2028b",
 ]  # fmt: skip

@@ -1,11 +1,14 @@
 """Commands for every state: CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE."""
 
-from opostd.imap.session import UTF8_ACCEPT, Reply, Session
+from opostd.imap.session import IMAP4REV2, UTF8_ACCEPT, Reply, Session
 from opostd.imap.values.commands import Bare, Enable, Id
 from opostd.imap.values.responses import Capability, Condition, Enabled, IdData, Namespaces, State
 
-ENABLED_HERE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", "UIDONLY", UTF8_ACCEPT})
+ENABLED_HERE: frozenset[str] = frozenset({"CONDSTORE", "QRESYNC", "UIDONLY", UTF8_ACCEPT, IMAP4REV2})
 """Capabilities that ENABLE turns on; those of others are no error, they are only not listed (RFC 5161 3.1)."""
+
+
+SPELLED = {IMAP4REV2: "IMAP4rev2"}
 
 
 async def capability(session: Session, _: Bare) -> Reply:
@@ -33,7 +36,7 @@ async def id_(session: Session, _: Id) -> Reply:
 
 async def enable(session: Session, command: Enable) -> Reply:
     names = tuple(name for name in command.capabilities if name in ENABLED_HERE)
-    yield Enabled(names)
+    yield Enabled(tuple(SPELLED.get(name, name) for name in names))
     if not session.manner.modseqs and not {"CONDSTORE", "QRESYNC"}.isdisjoint(names):
         for response in session.condstore():
             yield response

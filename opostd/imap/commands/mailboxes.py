@@ -83,6 +83,17 @@ async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
             yield status_data(response.name, command.status, counted[box.box])
 
 
+async def itself(session: Session, name: str) -> Reply:
+    """The LIST response of one mailbox, as SELECT shows it (RFC 9051 6.3.2)."""
+    store, owner = session.services.store, session.user.owner
+    names = [(box.name, box.role) for box in await store.run(boxes.boxes, owner)]
+    subscribed = set(await store.run(boxes.lsub_names, owner))
+    for response in listed(
+        names, subscribed, List("", (name,), returns=frozenset({"SUBSCRIBED"}), extended=True), lsub=False
+    ):
+        yield response
+
+
 def chosen(box: Box, subscribed: set[str], command: List) -> bool:
     """Whether a box is listed for its own sake, not for one below it: only then it has a STATUS (RFC 5819 3)."""
     if "SUBSCRIBED" in command.select and box.name not in subscribed:

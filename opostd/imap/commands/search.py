@@ -14,9 +14,9 @@ from opostd.imap.faults import BadCharset
 from opostd.imap.format.objectid import email_of, thread_of
 from opostd.imap.parse.search import CHARSETS
 from opostd.imap.posts import PAGE
-from opostd.imap.session import Reply, Selected, Session
+from opostd.imap.session import UTF8_ACCEPT, Reply, Selected, Session
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.values.responses import ESearch, SearchData
+from opostd.imap.values.responses import Condition, Done, ESearch, SearchData
 from opostd.imap.values.search import (
     ALL_OF_THEM,
     Aged,
@@ -65,7 +65,10 @@ async def search(session: Session, command: Search) -> Reply:
     """The numbers of matching messages, ascending; or what RETURN asks for of them, in one ESEARCH."""
     box = session.box
     returns = command.returns
-    if returns is None and "IMAP4REV2" in session.enabled:
+    if command.charset is not None and UTF8_ACCEPT in session.enabled:
+        yield Done(Condition.BAD, "no CHARSET after ENABLE UTF8=ACCEPT")  # RFC 6855 3: it could only contradict
+        return
+    if returns is None and session.rev2:
         returns = ALL_OF_THEM  # RFC 9051 6.4.4: then there is no SEARCH response
     by_modseq = asks_for(command.key, Modified)
     if by_modseq:

@@ -1,6 +1,7 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and UID EXPUNGE (RFC 9051 6.3.2, 6.4; RFC 3691; RFC 4315; RFC 7162)."""
 
 from opostd.imap.commands.fetch import lines
+from opostd.imap.commands.mailboxes import itself
 from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
 from opostd.imap.format.fetch import flags_list
 from opostd.imap.format.objectid import mailboxid
@@ -40,8 +41,13 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     keywords = snapshot.keywords_in_use()
     yield BoxFlags(keywords)
     yield Exists(len(snapshot))
-    yield Recent(0)
-    unseen = None if session.manner.uid_only else first_unseen(snapshot)  # it is a message number (RFC 9586 3)
+    if session.rev2:
+        async for listed in itself(session, box.name):
+            yield listed
+    else:
+        yield Recent(0)
+    # IMAP4rev2 has dropped it; under UIDONLY it would be a message number (RFC 9051 E 11, RFC 9586 3)
+    unseen = None if session.rev2 or session.manner.uid_only else first_unseen(snapshot)
     if unseen is not None:
         yield State(Condition.OK, "first unseen", b"UNSEEN %d" % unseen)
     permanent = b"()" if read_only else flags_list(ALL_FLAGS, (*keywords, "\\*"))

@@ -96,10 +96,7 @@ def parse_search(args: Cursor, *, by_uid: bool) -> Search:
     args.sp()
     returns = parse_returns(args)
     charset: str | None = None
-    at = args.at
     if _next_word(args, b"CHARSET "):
-        if args.utf8:
-            args.fail("no CHARSET after ENABLE UTF8=ACCEPT", at)  # RFC 6855 3: it could only contradict
         charset = parse_charset(args)
         args.sp()
     return Search(parse_keys(args, charset), by_uid, charset, returns)

@@ -8,6 +8,7 @@ reaches ``int`` or a codec before its octets were matched; a literal is taken wh
 import binascii
 import datetime
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -234,6 +235,8 @@ class Cursor:
         at = self.at
         try:
             name = mutf7.plain(read()) if self.utf8 else mutf7.decode(read())
+            # One name in two forms of Unicode is one name, and none is made that is not NFC (RFC 9051 5.1)
+            name = name if name.isascii() else unicodedata.normalize("NFC", name)
         except mutf7.BadMailboxName:
             self.fail("a mailbox name in " + ("UTF-8" if self.utf8 else "modified UTF-7"), at)
         return folded_inbox(name)

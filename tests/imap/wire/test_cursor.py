@@ -263,3 +263,9 @@ def test_what_is_no_utf8_is_bad(octets: bytes, utf8: bool) -> None:
     with pytest.raises(BadCommand) as raised:
         command(Frame(octets), utf8=utf8)
     assert raised.value.tag == b"a"
+
+
+@pytest.mark.parametrize("octets", [b"Gru&Awg-n", b"Gr&APw-n"])
+def test_a_name_in_two_forms_of_unicode_is_one(octets: bytes) -> None:
+    """RFC 9051 5.1: Normalization Form C."""
+    assert cursor(octets).mailbox() == "Grün"
