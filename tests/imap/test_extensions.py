@@ -18,26 +18,10 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 
 ALWAYS = [
-<<<<<<< HEAD
-    *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE", "CHILDREN"),
+    *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
+    "CHILDREN",
     *("ESEARCH", "SEARCHRES", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
-=======
-    *(
-        "IMAP4rev1",
-        "IMAP4rev2",
-        "LITERAL+",
-        "ID",
-        "ENABLE",
-        "NAMESPACE",
-        "IDLE",
-        "UNSELECT",
-        "UIDPLUS",
-        "MOVE",
-        "CHILDREN",
-    ),
-    *("ESEARCH", "SEARCHRES", "WITHIN"),
->>>>>>> 40a0d8f (imap: IMAP4rev2)
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
     *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
