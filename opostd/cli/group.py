@@ -205,6 +205,28 @@ def history(group: str, since: str) -> None:
     click.echo(f"{run_in_store(flow)}   newcomers get posts from before: {since}")
 
 
+@command.command("expiry")
+@click.argument("group")
+@click.argument("days", type=click.IntRange(0, 36500))
+def expiry(group: str, days: int) -> None:
+    """Let what is posted from now on end after so many days; 0 for never.
+
+    It then leaves boxes where it was neither flagged nor moved. An author who has logged in may say an earlier time in
+    the field Expires.
+
+    Example: opostd group expiry team 30
+    """
+
+    async def flow(store: "Store", settings: Settings) -> str:
+        from opostd.store import provision
+
+        source = await source_of(store, settings, group)
+        await provision.set_expiry(store, source.addr, days * 86400)
+        return source.addr
+
+    click.echo(f"{run_in_store(flow)}   posts end after {days} days" if days else f"{run_in_store(flow)}   posts stay")
+
+
 @command.command("delete")
 @click.argument("group")
 @yes_option

@@ -25,7 +25,7 @@ SHOWN = 50
 
 @click.group("post")
 def command() -> None:
-    """Posts: list, show, pin, unpin, recall, reach."""
+    """Posts: list, show, pin, unpin, expire, recall, reach."""
 
 
 def when(seconds: int) -> str:
@@ -199,6 +199,33 @@ def unpin(group: str, uid: int) -> None:
     click.echo(f"{run_in_store(flow)}   #{uid} not pinned")
 
 
+@command.command("expire")
+@click.argument("id_", metavar="ID")
+@click.argument("end")
+def expire(id_: str, end: str) -> None:
+    """Let a post end at the beginning of a day (UTC), or never; it then leaves boxes where it was not touched.
+
+    Who has flagged it, or moved it to another box, keeps it.
+
+    Example: opostd post expire 0193f6a27c1e7d05a8d1c06d5a3b9e42 2026-12-24
+    """
+    from opostd.cli.subscription import day
+
+    post, at = post_id(id_), day(end)
+    if at is None and end != "never":
+        raise click.UsageError(f"a day such as 2026-12-24, or never, not {end!r}")
+
+    async def flow(store: "Store", settings: Settings) -> None:
+        from opostd.store import posts, withdraw
+
+        if post not in await store.run(posts.facts, [post]):
+            raise NoSuchPost(f"there is no post {post_id_text(post)}")
+        await withdraw.expire(store, post, at)
+
+    run_in_store(flow)
+    click.echo(f"{post_id_text(post)}   " + ("stays" if at is None else f"ends {end}"))
+
+
 @command.command("recall")
 @click.argument("id_", metavar="ID")
 @click.option("--unread-only", is_flag=True, help="Leave it to those who have read it.")
@@ -274,8 +301,6 @@ def reach(id_: str, exact: bool, as_json: bool) -> None:
         *((found.seen, found.flagged, found.gone) if shown else (None, None, None)),
         None if taken_back is None else when(taken_back.begins),
     )  # fmt: skip
-    print_rows(
-        ("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "TAKEN BACK"), [row], as_json
-    )
+    print_rows(("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "END"), [row], as_json)
     if not shown and not as_json:
         click.echo(f"fewer than {MIN_READERS} people: what they did with it is shown with --exact", err=True)

@@ -19,6 +19,7 @@ from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, check_kept, read
 from opostd.intake.retry import Retry
@@ -32,7 +33,7 @@ from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import Account, NewPost, Target
 from opostd.render.pool import RenderPool
-from opostd.store import provision
+from opostd.store import provision, withdraw
 from opostd.store.delivery import Delivery, deliver
 from opostd.store.replace import replace
 from opostd.store.run import Store
@@ -172,7 +173,11 @@ class Intake:
             found = [
                 await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
             ]
-            message = lists.addressed(message, [source for source in found if source is not None])
+            sources = [source for source in found if source is not None]
+            message = lists.addressed(message, sources)
+            end = expires_at(message, sources, own=account is not None, now=now)
+            if end is not None:
+                message = with_expires(message, end)
             if account is not None:
                 message = await self._rendered(message, mode, id_)
             top = [received(trace, hostname=self._hostname, post=id_, now=now)]
@@ -180,6 +185,8 @@ class Intake:
                 top.insert(0, return_path(mail_from))
             octets = message.topped(top).octets
             post = await self._off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
+            if end is not None:  # first: a post that is kept without its end would stay for ever
+                await self._store.run(withdraw.set_end, id_, end)
             await self._to_the_end(self._keep_and_deliver(post, unique, now))
             return id_
 

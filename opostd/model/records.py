@@ -94,7 +94,8 @@ class Box:
 class Source:
     """The policy of a source box.  address: of the group or of `everyone`, folded.
 
-    history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.
+    history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.  expiry_s: after which a
+    post leaves boxes where it was not touched, 0 for never.
     """
 
     owner: OwnerId
@@ -103,6 +104,7 @@ class Source:
     title: str
     post: PostPolicy
     history: int = -1
+    expiry_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

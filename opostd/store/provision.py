@@ -24,7 +24,7 @@ from opostd.store.sources import ADMINISTRATORS, Member, members, role, source
 __all__ = [
     "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_sender", "add_user", "delete_group", "delete_user",
     "ensure_system", "join", "leave", "members", "move_subscription", "nest", "remove_alias", "remove_sender",
-    "role", "set_history", "set_policy", "source", "subscribe", "unnest", "unsubscribe",
+    "role", "set_expiry", "set_history", "set_policy", "source", "subscribe", "unnest", "unsubscribe",
 ]  # fmt: skip
 
 EVERYONE = "everyone"
@@ -306,6 +306,11 @@ async def unnest(store: Store, addr: str, inner: str) -> None:
 async def set_history(store: Store, addr: str, since: int) -> None:
     """What newcomers get from now on: ``newcomers.FROM_JOIN``, or posts from that time on.  Raises NoSuchAddress."""
     await store.run(newcomers.set_history, await _source_box(store, addr), since)
+
+
+async def set_expiry(store: Store, addr: str, expiry_s: int) -> None:
+    """After how long what is posted from now on comes to its end; 0 for never.  Raises NoSuchAddress."""
+    await store.run(sources.set_expiry, await _source_box(store, addr), expiry_s)
 
 
 async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:

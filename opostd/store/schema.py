@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0005"
+REVISION = "0006"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -143,6 +143,7 @@ source = sa.Table(
     _text("title"),
     sa.Column("post", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # PostPolicy
     _big("history", default=-1),  # what newcomers get: posts from that time on; newcomers.FROM_JOIN
+    _big("expiry_s", default=0),  # after which a post leaves boxes where it was not touched; 0: never
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 

@@ -27,7 +27,13 @@ ADMINISTRATORS = BoxId(0)
 
 _member, _source, _sub = schema.member, schema.source, schema.subscription
 _SOURCE = sa.select(
-    _source.c.owner_id, _source.c.box_id, _source.c.address, _source.c.title, _source.c.post, _source.c.history
+    _source.c.owner_id,
+    _source.c.box_id,
+    _source.c.address,
+    _source.c.title,
+    _source.c.post,
+    _source.c.history,
+    _source.c.expiry_s,
 )
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
 
@@ -42,8 +48,8 @@ class Member:
 
 
 def _source_of(row: Any) -> Source:
-    owner, box, address, title, post, history = row
-    return Source(OwnerId(owner), BoxId(box), address, title, PostPolicy(post), history)
+    owner, box, address, title, post, history, expiry_s = row
+    return Source(OwnerId(owner), BoxId(box), address, title, PostPolicy(post), history, expiry_s)
 
 
 @reads(Group.OWNER)
@@ -118,6 +124,12 @@ def set_policy(tx: Tx, box: BoxId, post: PostPolicy) -> None:
     ).first()
     if changed is None:
         raise NoSuchAddress("there is no such group")
+
+
+@writes(Group.OWNER)
+def set_expiry(tx: Tx, box: BoxId, expiry_s: int) -> None:
+    """After how long what is posted from now on comes to its end; 0 for never."""
+    tx.execute(sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values(expiry_s=expiry_s))
 
 
 @writes(Group.OWNER)

@@ -82,6 +82,26 @@ async def recall(store: Store, post: PostId, policy: Withdraw, now: int) -> With
     return found
 
 
+async def expire(store: Store, post: PostId, end: int | None) -> None:
+    """A post comes to its end at that time, or never; it then leaves boxes where it was neither flagged nor moved.
+
+    Nothing changes for one that is taken back already.
+    """
+    await store.run(set_end, post, end)
+
+
+@writes(Group.OWNER)
+def set_end(tx: Tx, post: PostId, end: int | None) -> None:
+    """The step of ``expire``."""
+    waiting = (*_THIS, _w.c.policy == int(Withdraw.UNTOUCHED), _w.c.next_at == _w.c.begins)
+    if end is None:
+        tx.execute(sa.delete(_w).where(*waiting), {"w_post": post})
+        return
+    row = {"owner_id": SYSTEM_OWNER, "post_id": post, "policy": int(Withdraw.UNTOUCHED), "begins": end, "next_at": end}
+    if not inserted(tx, _w, row):
+        tx.execute(sa.update(_w).where(*waiting).values(begins=end, next_at=end), {"w_post": post})
+
+
 async def _begin(store: Store, post: PostId, policy: Withdraw, now: int) -> None:
     await store.run(queue.drop_post, post)  # what is not in its box yet need not come
     await store.run(begin, post, policy, now)
@@ -92,6 +112,7 @@ async def sweep(store: Store, post: PostId, now: int) -> Withdrawal:
     found = await store.run(withdrawal, post)
     if found is None:
         raise NoSuchPost(f"{post_id_text(post)} is not taken back")
+    begins = max(found.begins, now) if found.next_at == found.begins else found.begins  # its end came a while ago
     held = sorted(await store.run(holders, post))
     readers = [each for each in held if each.owner != SYSTEM_OWNER]
     wanted = [each for each in held if each.owner == SYSTEM_OWNER or _may_go(found.policy, each.bits)]
@@ -100,8 +121,8 @@ async def sweep(store: Store, post: PostId, now: int) -> Withdrawal:
         gone += await store.run(take, page, found.policy)
     gone = [each for each in gone if each.owner != SYSTEM_OWNER]
     seen = _seen(gone)
-    next_at = next((found.begins + each for each in AGAIN_S if found.begins + each > now), NEVER)
-    await store.run(note, post, len(gone), seen, len(readers) - len(gone), _seen(readers) - seen, next_at)
+    next_at = next((begins + each for each in AGAIN_S if begins + each > now), NEVER)
+    await store.run(note, post, begins, len(gone), seen, len(readers) - len(gone), _seen(readers) - seen, next_at)
     noted = await store.run(withdrawal, post)
     return noted or found
 
@@ -213,12 +234,15 @@ def _where_delivered(tx: Tx, rows: Sequence[Held]) -> list[Held]:
 
 
 @writes(Group.OWNER)
-def note(tx: Tx, post: PostId, removed: int, removed_seen: int, kept: int, kept_seen: int, next_at: int) -> None:
+def note(
+    tx: Tx, post: PostId, begins: int, removed: int, removed_seen: int, kept: int, kept_seen: int, next_at: int
+) -> None:
     """What a sweep has done, and when the next is due."""
     tx.execute(
         sa.update(_w)
         .where(*_THIS)
         .values(
+            begins=begins,
             removed=_w.c.removed + removed,
             removed_seen=_w.c.removed_seen + removed_seen,
             kept=kept,

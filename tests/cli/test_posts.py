@@ -57,7 +57,7 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     reach = json.loads(opostd("post", "reach", post, "--exact", "--json").out)[0]
     assert reach == {
         "subscribed": 2, "carried": 1, "pending": 1, "have_it": 1, "read": 0, "flagged": 0, "deleted": 0,
-        "taken_back": None,
+        "end": None,
     }  # fmt: skip
     few = opostd("post", "reach", post, "--json")
     assert json.loads(few.out)[0]["read"] is None
@@ -69,7 +69,7 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     assert opostd("post", "list", "team", "--json").out == "[]\n"
     again = json.loads(opostd("post", "recall", post, "-y", "--unread-only", "--json").out)
     assert again == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0}
-    assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)[0]["taken_back"])
+    assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)[0]["end"])
     for wrong in ("0" * 32, "no id", ""):
         assert opostd("post", "recall", wrong, "-y").status == 66
     assert opostd("post", "reach", "0" * 32).status == 66
@@ -144,3 +144,20 @@ def test_groups_in_groups_and_newcomers(opostd: Command, store_settings: StoreSe
     assert opostd("group", "history", "team", "2026-13-01").status == 64
     assert opostd("group", "join", "team", "root").status == 0
     assert sorted(subjects(store_settings, "root")) == ["For all", "One"]
+
+
+def test_expiry(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    assert opostd("group", "expiry", "team", "30").out == f"team@{DOMAIN}   posts end after 30 days\n"
+    assert send(opostd, "anna", "team", "Two") == 0
+    assert subjects(store_settings, "bob") == ["One", "Two"]
+    assert "Expires: " not in opostd("post", "show", "bob", "1", "--raw").out
+    assert re.search(r"^Expires: \w{3}, .* -0000\r?$", opostd("post", "show", "bob", "2", "--raw").out, re.MULTILINE)
+    two = the_id(opostd)
+    assert json.loads(opostd("post", "reach", two, "--json").out)[0]["end"] is not None
+    assert opostd("post", "expire", two, "never").out == f"{two}   stays\n"
+    assert json.loads(opostd("post", "reach", two, "--json").out)[0]["end"] is None
+    assert opostd("post", "expire", two, "2099-12-24").out == f"{two}   ends 2099-12-24\n"
+    assert opostd("post", "expire", two, "soon").status == 64
+    assert opostd("post", "expire", "0" * 32, "never").status == 66
+    assert opostd("group", "expiry", "team", "0").out == f"team@{DOMAIN}   posts stay\n"
