@@ -10,9 +10,7 @@ SQLite files are made 0600, and their directory is synced: what COMMIT has promi
 import contextlib
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +19,7 @@ import sqlalchemy as sa
 
 from opostd.model.errors import Unavailable
 from opostd.store.retry import NotReplicated, judge
+from opostd.store.threads import Outcome, Threads
 
 T = TypeVar("T")
 
@@ -44,48 +43,6 @@ class Step(Protocol):
     def __call__(self, moment: str) -> None: ...
 
 
-class _Threads:
-    """Threads, each with a connection of its own that it keeps."""
-
-    def __init__(self, name: str, count: int, connect: Callable[[], sa.Connection]) -> None:
-        self._connect = connect
-        self._executor = ThreadPoolExecutor(count, thread_name_prefix=f"store-{name}")
-        self._local = threading.local()
-        self._open: set[sa.Connection] = set()
-        self._lock = threading.Lock()
-
-    def submit(self, work: Callable[[], T]) -> "Future[T]":
-        try:
-            return self._executor.submit(work)
-        except RuntimeError as error:
-            raise Unavailable("the store is closed") from error
-
-    def connection(self) -> sa.Connection:
-        """This thread's connection."""
-        found: sa.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = self._local.connection = self._connect()
-            with self._lock:
-                self._open.add(found)
-        return found
-
-    def drop(self) -> None:
-        """Closes this thread's connection: the next use makes a new one."""
-        found: sa.Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if found is not None:
-            with self._lock:
-                self._open.discard(found)
-            _close(found)
-
-    def close(self) -> None:
-        """What runs ends first, what waits does not begin."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        for connection in self._open:
-            _close(connection)
-        self._open.clear()
-
-
 class Database:
     """All of one process's connections to one URL.  step: see ``Step``."""
 
@@ -98,23 +55,23 @@ class Database:
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
         readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
-        self._readers = _Threads("read", readers, self._connect)
-        self._writers = _Threads("write", writers, self._connect)
+        self._readers = Threads("read", readers, self._connect)
+        self._writers = Threads("write", writers, self._connect)
 
     @property
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
 
-    def read(self, work: Callable[[sa.Connection], T]) -> "Future[T]":
+    def read(self, work: Callable[[sa.Connection], T], outcome: Outcome[T]) -> None:
         """Runs the work in a thread for readers."""
-        return self._readers.submit(lambda: self._reading(work))
+        self._readers.submit(lambda: self._reading(work), outcome)
 
-    def write(self, work: Callable[[sa.Connection], T], committed: Callable[[T], None]) -> "Future[T]":
+    def write(self, work: Callable[[sa.Connection], T], committed: Callable[[T], None], outcome: Outcome[T]) -> None:
         """Runs the work in a transaction, and ``committed`` with its result after COMMIT, in the same thread."""
-        return self._writers.submit(lambda: self._transaction(work, committed))
+        self._writers.submit(lambda: self._transaction(work, committed), outcome)
 
-    def data_version(self) -> "Future[tuple[int, int]]":
+    def data_version(self, outcome: Outcome[tuple[int, int]]) -> None:
         """SQLite: a value that differs when another process has written since the last call."""
 
         def look() -> tuple[int, int]:
@@ -122,7 +79,7 @@ class Database:
                 version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
                 return id(connection.connection.dbapi_connection), version
 
-        return self._writers.submit(look)
+        self._writers.submit(look, outcome)
 
     def version(self) -> int | None:
         """SQLite: a value that differs when anybody has committed since the last call, this process too.
@@ -156,7 +113,7 @@ class Database:
         return self._engine.connect()
 
     @contextlib.contextmanager
-    def _clean(self, threads: _Threads) -> Iterator[sa.Connection]:
+    def _clean(self, threads: Threads) -> Iterator[sa.Connection]:
         """This thread's connection; after an error it is out of its transaction, or closed."""
         connection = threads.connection()
         try:
@@ -275,11 +232,6 @@ def _roll_back(connection: sa.Connection) -> bool:
     except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error):
         return False
     return True
-
-
-def _close(connection: sa.Connection) -> None:
-    with contextlib.suppress(sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error):
-        connection.close()
 
 
 def chunks(items: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:

@@ -23,6 +23,7 @@ from opostd.store import search_index
 from opostd.store.database import Database
 from opostd.store.groups import Group
 from opostd.store.retry import Attempts
+from opostd.store.threads import InThread
 
 T = TypeVar("T")
 
@@ -122,22 +123,30 @@ def _up(database: Database, group: Group) -> list[str]:
         return [f"{group.value}: {script.revision} {script.doc}" for script in missing]
 
     _made(database, make)
-    return database.write(work, lambda _: None).result()
+    return _written(database, work)
 
 
 def _made(database: Database, make: Callable[[sa.Connection], None]) -> None:
     """Two processes may look at once, and both find no table: the second then finds the first one's."""
     for tries_left in reversed(range(MAKE_TRIES)):
         try:
-            database.write(make, lambda _: None).result()
+            _written(database, make)
             return
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
             if not tries_left:
                 raise
 
 
+def _written(database: Database, work: Callable[[sa.Connection], T]) -> T:
+    outcome: InThread[T] = InThread()
+    database.write(work, lambda _: None, outcome)
+    return outcome.future.result()
+
+
 def _look(database: Database, group: Group) -> str | None:
-    return database.read(lambda connection: _found(connection, group)).result()
+    outcome: InThread[str | None] = InThread()
+    database.read(lambda connection: _found(connection, group), outcome)
+    return outcome.future.result()
 
 
 def _found(connection: sa.Connection, group: Group) -> str | None:

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -26,6 +25,7 @@ from opostd.store.notify import EVERYTHING, Bus, open_bus
 from opostd.store.ready import ready
 from opostd.store.retry import Attempts
 from opostd.store.schema import REVISION
+from opostd.store.threads import InThread, OnLoop, Outcome
 
 __all__ = ["Group", "Store", "Tx", "reads", "writes"]
 
@@ -143,7 +143,9 @@ class Store:
         attempts, again = Attempts(self._settings.retry_deadline_s), False
         while True:
             try:
-                return await asyncio.wrap_future(self._submit(again, fn, *args, **kwargs))
+                outcome: OnLoop[T] = OnLoop()
+                self._submit(outcome, again, fn, *args, **kwargs)
+                return await outcome.future
             except Exception as error:
                 pause, again = attempts.pause_after(error), True
                 _log_retry(fn, error)
@@ -154,19 +156,24 @@ class Store:
         attempts, again = Attempts(self._settings.retry_deadline_s), False
         while True:
             try:
-                return self._submit(again, fn, *args, **kwargs).result()
+                outcome: InThread[T] = InThread()
+                self._submit(outcome, again, fn, *args, **kwargs)
+                return outcome.future.result()
             except Exception as error:
                 pause, again = attempts.pause_after(error), True
                 _log_retry(fn, error)
             time.sleep(pause)
 
-    def _submit(self, again: bool, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+    def _submit(
+        self, outcome: Outcome[T], again: bool, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> None:  # fmt: skip
         work: _Work | None = getattr(fn, _MARK, None)
         if work is None:
             raise TypeError(f"{fn!r} is not marked with reads or writes")
         database = self._databases[work.group]
         if not work.writes:
-            return database.read(lambda connection: fn(Tx(connection), *args, **kwargs))
+            database.read(lambda connection: fn(Tx(connection), *args, **kwargs), outcome)
+            return
         hints: list[BoxHint] = []
 
         def transaction(connection: sa.Connection) -> T:
@@ -175,7 +182,7 @@ class Store:
             hints[:] = tx.hints
             return result
 
-        return database.write(transaction, lambda _: self._publish(hints))
+        database.write(transaction, lambda _: self._publish(hints), outcome)
 
     def version(self) -> int | None:
         """A value that is the same as before only if nobody has changed anything of an owner's since; None: not known.
@@ -252,7 +259,9 @@ class Store:
         while True:
             await asyncio.sleep(self._settings.hint_poll_s)
             try:
-                found = await asyncio.wrap_future(database.data_version())
+                outcome: OnLoop[tuple[int, int]] = OnLoop()
+                database.data_version(outcome)
+                found = await outcome.future
             except (sa.exc.SQLAlchemyError, OpostError) as error:
                 log.info("not polled: %s", error)
                 continue
