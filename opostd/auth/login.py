@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 
-from opostd.auth import passwords, throttle
+from opostd.auth import passwords, sasl, scram, throttle
 from opostd.auth.throttle import Key, Throttle
 from opostd.config import AuthSettings
 from opostd.model.errors import BadAddress, LoginFailed, Unavailable
@@ -80,6 +80,8 @@ class Authenticator:
         self._throttle = Throttle(free_failures=settings.free_failures, max_delay_s=settings.max_delay_s)
         self._turns = _Turns()
         self._flights: dict[tuple[Key, bytes], asyncio.Task[str | None]] = {}
+        self._proofs: set[asyncio.Task[Account | None]] = set()
+        self._nobody: bytes | None = None  # makes salts for names that nobody has
         self._right: OrderedDict[bytes, float] = OrderedDict()  # digest of (secret, password) -> until when
         self._pepper = secrets.token_bytes(32)
         self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
@@ -105,9 +107,62 @@ class Authenticator:
             raise LoginFailed("wrong name or password")
         return account
 
+    @property
+    def offers_scram(self) -> bool:
+        """Whether keys for SCRAM are made of new passwords."""
+        return self._settings.scram_iterations > 0
+
+    async def scram_keys(self, name: str) -> scram.Keys:
+        """The keys by which a proof of this name is to be measured; for who has none, some that nothing proves.
+
+        It takes as long for a name that nobody has, and its salt is the same each time, in each process.
+        """
+        addr = self._fold(name)
+        account = await self._account(addr)
+        if self._nobody is None:
+            self._nobody = (await self._store.run(accounts.secret_of_nobody, secrets.token_hex(32))).encode()
+        keys = None if account is None else scram.unpack(account.scram)
+        return keys or scram.nobody(addr or name.casefold(), self._nobody, self._settings.scram_iterations)
+
+    async def prove(self, proof: sasl.Proof, peer: str) -> Account:
+        """The account whose password was proved, at the pace of ``login``.  Raises as it does."""
+        addr = self._fold(proof.name)
+        who = throttle.attempt(addr or proof.name[: passwords.MAX_OCTETS].casefold(), peer)
+        turn = self._admit(who)
+        gate = self._turns.enter(turn)
+        # A task of its own: a guesser who hangs up without waiting has used up a turn all the same.
+        task = asyncio.get_running_loop().create_task(self._measure(addr, proof, who, gate))
+        self._proofs.add(task)
+        task.add_done_callback(lambda done: self._measured(turn, done))
+        account = await asyncio.shield(task)
+        if account is None:
+            raise LoginFailed("wrong name or password")
+        return account
+
+    async def _measure(
+        self, addr: str | None, proof: sasl.Proof, who: throttle.Attempt, gate: asyncio.Semaphore
+    ) -> Account | None:
+        async with gate:
+            delay_s = self._throttle.delay(who, self._clock())
+            if delay_s:
+                await asyncio.sleep(delay_s)
+            account = await self._account(addr)
+            # The keys that the proof was measured by are those of now: a changed password counts at once.
+            if account is None or not proof.right or account.scram != proof.keys:
+                self._throttle.failed(who, self._clock())
+                return None
+            self._throttle.succeeded(who, self._clock())
+            return account
+
+    def _measured(self, turn: Key, task: "asyncio.Task[Account | None]") -> None:
+        self._proofs.discard(task)
+        self._turns.leave(turn)
+        if not task.cancelled():
+            task.exception()  # seen, even if who waited has gone
+
     def close(self) -> None:
         """Attempts under way end with CancelledError; the threads end with what they are checking."""
-        for task in self._flights.values():
+        for task in (*self._flights.values(), *self._proofs):
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -27,11 +27,28 @@ class Login:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NeedKeys:
+    """The exchange goes on when it is told the keys of this name (``scram.Exchange.keyed``)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the client has proved, or not.  keys: those it was measured by; signature: the server's last challenge."""
+
+    name: str
+    keys: str = field(repr=False)
+    right: bool
+    signature: bytes = field(repr=False)
+
+
 class Exchange(Protocol):
     """One login under way."""
 
-    def step(self, response: bytes | None) -> bytes | Login:
-        """The next challenge, or at the end what is claimed.
+    def step(self, response: bytes | None) -> bytes | Login | NeedKeys | Proof:
+        """The next challenge, or at the end what is claimed or proved.
 
         response: decoded; None at the beginning when the command brought none.  Raises BadExchange; the exchange is
         over.

@@ -58,14 +58,17 @@ def add(address: str, password_stdin: bool, generate: bool, name: str, admin: bo
     password, made = read_password(password_stdin, generate)
 
     async def flow(store: "Store", settings: Settings) -> str:
-        from opostd.auth import passwords
+        from opostd.auth import passwords, scram
         from opostd.store import provision
 
         addr = folded(address, settings)
         joined = [folded(group, settings) for group in groups]
         await provision.ensure_system(store, settings.domains, now=now())
         secret = await asyncio.to_thread(passwords.hash_password, password)
-        account = await provision.add_user(store, addr, secret=secret, name=name, admin=admin, now=now())
+        keys = await asyncio.to_thread(scram.packed, password, settings.auth.scram_iterations)
+        account = await provision.add_user(
+            store, addr, secret=secret, scram=keys, name=name, admin=admin, now=now()
+        )  # fmt: skip
         for group in joined:
             await provision.join(store, group, account.owner, now=now())
         return account.login
@@ -113,12 +116,13 @@ def password(address: str, password_stdin: bool, generate: bool) -> None:
     new, made = read_password(password_stdin, generate)
 
     async def flow(store: "Store", settings: Settings) -> str:
-        from opostd.auth import passwords
+        from opostd.auth import passwords, scram
         from opostd.store import accounts
 
         account = await account_of(store, settings, address)
         secret = await asyncio.to_thread(passwords.hash_password, new)
-        await store.run(accounts.set_secret, account.owner, secret)
+        keys = await asyncio.to_thread(scram.packed, new, settings.auth.scram_iterations)
+        await store.run(accounts.set_secret, account.owner, secret, keys)
         return account.login
 
     login = run_in_store(flow)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opostd import __version__
-from opostd.auth import passwords
+from opostd.auth import passwords, scram
 from opostd.config import Settings
 from opostd.daemon import sockets, tls
 from opostd.daemon.failure import EX_CONFIG, StartFailed
@@ -126,8 +126,11 @@ async def prepare(store: Store, intake: Intake, settings: Settings) -> Welcome:
         account = await _account(store, user.address)
         if account is None:
             secret = await asyncio.to_thread(passwords.hash_password, user.password)
+            keys = await asyncio.to_thread(scram.packed, user.password, settings.auth.scram_iterations)
             with contextlib.suppress(AddressTaken):
-                account = await provision.add_user(store, user.address, secret=secret, admin=user.admin, now=now)
+                account = await provision.add_user(
+                    store, user.address, secret=secret, scram=keys, admin=user.admin, now=now
+                )
                 new = True
         if account is not None:
             people[user.name] = account

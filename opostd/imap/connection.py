@@ -7,7 +7,7 @@ Knows no Twisted and no socket: ``Transport`` is what it needs of one.  Commands
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from opostd.imap import extensions, faults
@@ -43,6 +43,9 @@ class Transport(Protocol):
         """Returns when the client reads; raises ConnectionError when it does not for too long."""
 
     def start_tls(self) -> None: ...
+
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """What a login can be bound to, by its name (RFC 9266, RFC 5929 4); empty where there is nothing."""
 
     def close(self) -> None:
         """After what was written is out."""
@@ -354,6 +357,10 @@ class Connection:
         self._write(format_response(response))
         await self._flush()
 
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        return self._transport.channel_bindings() if self.tls else {}
+
     def start_tls_after_reply(self) -> None:
         self._after_reply = self._begin_tls
 
@@ -434,6 +441,8 @@ class Connection:
             plaintext_allowed=self.plaintext_allowed,
             append_limit=self._services.limits.max_message_octets,
             rows=ROWS_CAPABILITIES,
+            scram=self._services.auth.offers_scram,
+            channel_binding=self.session.account is None and bool(self.channel_bindings),
         )
 
     def _capability_code(self) -> bytes:

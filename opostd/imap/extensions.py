@@ -10,12 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What decides on the announcement.  password: LOGIN and AUTHENTICATE may be used now."""
+    """What decides on the announcement.
+
+    password: LOGIN and AUTHENTICATE may be used now; scram: keys for it are made of passwords; channel_binding: the
+    TLS connection can be bound to.
+    """
 
     logged_in: bool
     starttls: bool
     password: bool
     append_limit: int
+    scram: bool
+    channel_binding: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,16 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("STARTTLS", "RFC 3501 6.2.1", lambda moment: moment.starttls, of_commands=True),
     Extension("LOGINDISABLED", "RFC 3501 6.2.3", lambda moment: not moment.logged_in and not moment.password),
+    Extension(
+        "AUTH=SCRAM-SHA-256-PLUS", "RFC 7677, RFC 9266", lambda m: _password(m) and m.scram and m.channel_binding
+    ),
+    Extension(
+        "AUTH=SCRAM-SHA-256",
+        "RFC 7677",
+        lambda moment: _password(moment) and moment.scram,
+        deviation="Under TLS only, as PLAIN.  Passwords are prepared by RFC 8265 and not by SASLprep.  An authorization"
+        " identity must be the login's own.",
+    ),
     Extension("AUTH=PLAIN", "RFC 4616", _password, deviation="An authorization identity must be the login's own."),
     Extension("AUTH=LOGIN", "draft-murchison-sasl-login", _password),
     Extension("SASL-IR", "RFC 4959", _before_login, of_commands=True),
@@ -153,17 +169,22 @@ def announced(
     plaintext_allowed: bool,
     append_limit: int,
     rows: Collection[str],
+    scram: bool = True,
+    channel_binding: bool = False,
 ) -> tuple[str, ...]:
     """The capabilities of one moment of one connection, in order.
 
     tls_available: STARTTLS could be done; plaintext_allowed: a password may come without TLS (loopback only);
-    append_limit: octets of the largest message; rows: capabilities that the command table carries.
+    append_limit: octets of the largest message; rows: capabilities that the command table carries; scram: keys for it
+    are made; channel_binding: the TLS connection has one.
     """
     moment = Moment(
         logged_in=logged_in,
         starttls=tls_available and not tls_active and not logged_in,
         password=tls_active or plaintext_allowed,
         append_limit=append_limit,
+        scram=scram,
+        channel_binding=channel_binding,
     )
     return tuple(
         f"{each.capability}={append_limit}" if each.capability == "APPENDLIMIT" else each.capability

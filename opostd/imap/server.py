@@ -7,7 +7,7 @@ at every command.
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted.internet import interfaces, protocol
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from opostd.auth.login import Authenticator
 from opostd.config import ImapSettings, LimitSettings
+from opostd.imap.binding import channel_bindings
 from opostd.imap.connection import Connection, UserCounts
 from opostd.imap.live import Hub
 from opostd.imap.posts import Posts
@@ -36,6 +37,9 @@ STOP_S = 5.0  # for running commands to end when the server stops
 
 class ITransport(interfaces.ITLSTransport, interfaces.IConsumer, interfaces.IPushProducer):
     """What Twisted's transports are together, over TCP and over TLS."""
+
+    def getHandle() -> object:
+        """The socket, or the connection of OpenSSL."""
 
 
 @implementer(interfaces.IPushProducer)
@@ -96,6 +100,10 @@ class ImapProtocol(protocol.Protocol):
     def start_tls(self) -> None:
         assert self._door.tls_options is not None
         self.transport.startTLS(self._door.tls_options)
+
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """tls-exporter where TLS 1.3 is spoken (RFC 9266); tls-server-end-point, for clients that know only that."""
+        return channel_bindings(self.transport.getHandle())
 
     def close(self) -> None:
         self.transport.unregisterProducer()

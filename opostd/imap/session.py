@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,6 +59,10 @@ class Wire(Protocol):
 
     @property
     def compressed(self) -> bool: ...
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """What a login can be bound to, by its name; empty without TLS."""
 
     async def line(self) -> bytes:
         """The next line, raw: a SASL response or DONE."""

@@ -51,7 +51,11 @@ class Withdraw(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person who can log in.  login: the address folded; secret: an argon2id string, None for no login."""
+    """A person who can log in.
+
+    login: the address folded; secret: an argon2id string, None for no login; scram: the keys of the same password
+    (``auth.scram``), None where there are none.
+    """
 
     owner: OwnerId
     login: str
@@ -60,6 +64,7 @@ class Account:
     state: AccountState
     admin: bool
     created: int
+    scram: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

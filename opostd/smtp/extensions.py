@@ -26,6 +26,7 @@ class Offer:
     login: bool
     max_message_octets: int
     max_recipients: int
+    scram: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,14 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("LIMITS", "RFC 9422", lambda offer: f"LIMITS RCPTMAX={offer.max_recipients}"),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),
-    # PLAIN and LOGIN only: both show the password, so both only under TLS (security.md 1.4), or on loopback.
-    Extension("AUTH", "RFC 4954", lambda offer: "AUTH PLAIN LOGIN" if offer.login else "", mail=frozenset({"AUTH"})),
+    # PLAIN and LOGIN show the password: all of them only under TLS (security.md 1.4), or on loopback.
+    Extension(
+        "AUTH",
+        "RFC 4954",
+        lambda offer: ("AUTH SCRAM-SHA-256 PLAIN LOGIN" if offer.scram else "AUTH PLAIN LOGIN") if offer.login else "",
+        mail=frozenset({"AUTH"}),
+        deviation="No SCRAM-SHA-256-PLUS here: the TLS of this door gives no channel binding.",
+    ),
     # Their syntax is known (params.py); they are announced once the queue keeps the wishes.
     Extension("DSN", "RFC 3461", _always(""), mail=frozenset({"RET", "ENVID"}), rcpt=frozenset({"NOTIFY", "ORCPT"})),
 )

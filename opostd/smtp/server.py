@@ -17,6 +17,7 @@ import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
 from opostd.auth import sasl
+from opostd.auth.exchange import begin
 from opostd.auth.login import Authenticator
 from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
@@ -294,7 +295,8 @@ class SmtpSession(SMTP):
         plain_login = self.door.plaintext_on_loopback and self._loopback
         login = self._policy.login and self.door.auth is not None and (self.secure or plain_login)
         octets, recipients = self.door.limits.max_message_octets, self.door.limits.max_recipients
-        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets, recipients)
+        scram = self.door.auth is not None and self.door.auth.offers_scram
+        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets, recipients, scram)
         self._keywords = extensions.keywords(offer)
         self._mail_names, self._rcpt_names = extensions.parameters(offer)
         self._may_login = login
@@ -579,50 +581,39 @@ class SmtpSession(SMTP):
         if not arg:
             return await self._answer(say.NO_ARGUMENT)
         mechanism, _, initial = arg.partition(" ")
-        exchange = sasl.begin(mechanism)
-        if exchange is None:
+        conversation = begin(mechanism, self.door.auth, {}, self.peer_host)
+        if conversation is None:
             return await self._answer(say.UNKNOWN_MECHANISM)
         try:
-            login = await self._exchange(exchange, initial)
+            account = await conversation.run(sasl.decode(initial) if initial else None, self._ask)
         except sasl.BadExchange:
             return await self._answer(say.BAD_AUTH)
-        if login is None:
-            return await self._answer(say.AUTH_CANCELLED)
-        await self._log_in(login)
-
-    async def _exchange(self, exchange: sasl.Exchange, initial: str) -> sasl.Login | None:
-        """Challenges and responses until there is a name and a password; None if the client cancels with ``*``."""
-        response = sasl.decode(initial) if initial else None
-        while True:
-            step = exchange.step(response)
-            if isinstance(step, sasl.Login):
-                return step
-            self._say(say.challenge(sasl.encode(step)))
-            line = (await self._read_line())[:-2]
-            if line == b"*":
-                return None
-            if len(line) > MAX_AUTH_LINE:
-                raise sasl.BadExchange
-            response = sasl.decode(line)
-
-    async def _log_in(self, login: sasl.Login) -> None:
-        assert self.door.auth is not None
-        try:
-            self.account = await self.door.auth.login(login.name, login.password, self.peer_host)
         except LoginFailed:
             self._failed_logins += 1
-            log.warning("login-failed peer=%s name=%r", self.peer, login.name)
-            if self._failed_logins >= self._timing.max_failed_logins:
-                self._say(say.LOGIN_FAILED)
-                raise Cut(say.TOO_MANY_LOGINS) from None
+            log.warning("login-failed peer=%s name=%r", self.peer, conversation.name)
             self._say(say.LOGIN_FAILED)
+            if self._failed_logins >= self._timing.max_failed_logins:
+                raise Cut(say.TOO_MANY_LOGINS) from None
             return
         except Unavailable as error:
             reply_to(error)  # its line in the log
             self._say(say.LOGIN_UNAVAILABLE)
             return
+        if account is None:
+            return await self._answer(say.AUTH_CANCELLED)
+        self.account = account
         self._learn()
         self._say(say.LOGGED_IN)
+
+    async def _ask(self, challenge: bytes) -> bytes | None:
+        """A challenge, and the response to it; None if the client cancels with ``*``."""
+        self._say(say.challenge(sasl.encode(challenge)))
+        line = (await self._read_line())[:-2]
+        if line == b"*":
+            return None
+        if len(line) > MAX_AUTH_LINE:
+            raise sasl.BadExchange
+        return sasl.decode(line)
 
 
 class SmtpDoor:

@@ -34,6 +34,7 @@ _ACCOUNT = sa.select(
     schema.account.c.state,
     schema.account.c.admin,
     schema.account.c.created,
+    schema.account.c.scram,
 )
 _ONE_ADDRESS = _ADDRESS.where(schema.address.c.addr == sa.bindparam("addr"))
 _ONE_ACCOUNT = _ACCOUNT.where(schema.account.c.owner_id == sa.bindparam("owner"))
@@ -74,8 +75,8 @@ def _address_of(row: Any) -> Address:
 
 
 def _account_of(row: Any) -> Account:
-    owner, login, name, secret, state, admin, created = row
-    return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created)
+    owner, login, name, secret, state, admin, created, scram = row
+    return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created, scram)
 
 
 @reads(Group.DIRECTORY)
@@ -124,9 +125,18 @@ def accounts(tx: Tx, after: OwnerId = SYSTEM_OWNER, limit: int = 500) -> list[Ac
 
 
 @writes(Group.OWNER)
-def set_secret(tx: Tx, owner: OwnerId, secret: str | None) -> None:
-    """A new argon2id string; None: nobody logs in.  Raises NoSuchAddress."""
-    _change(tx, owner, secret=secret)
+def set_secret(tx: Tx, owner: OwnerId, secret: str | None, scram: str | None = None) -> None:
+    """A new argon2id string, and keys of the same password for SCRAM; None: no such login.  Raises NoSuchAddress."""
+    _change(tx, owner, secret=secret, scram=scram)
+
+
+@writes(Group.OWNER)
+def secret_of_nobody(tx: Tx, fresh: str) -> str:
+    """What makes the salts of names that nobody has: ``fresh`` the first time, and the same ever after."""
+    table = schema.account
+    tx.execute(sa.update(table).where(table.c.owner_id == SYSTEM_OWNER, table.c.scram.is_(None)).values(scram=fresh))
+    found: str | None = tx.execute(sa.select(table.c.scram).where(table.c.owner_id == SYSTEM_OWNER)).scalar()
+    return found or fresh
 
 
 @writes(Group.OWNER)

@@ -89,6 +89,7 @@ def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> 
         "login": account.login,
         "name": account.name,
         "secret": account.secret,
+        "scram": account.scram,
         "state": int(account.state),
         "admin": account.admin,
         "created": account.created,
@@ -104,17 +105,25 @@ def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> 
 
 
 async def add_user(
-    store: Store, addr: str, *, secret: str | None, name: str = "", admin: bool = False, now: int
+    store: Store,
+    addr: str,
+    *,
+    secret: str | None,
+    name: str = "",
+    admin: bool = False,
+    now: int,
+    scram: str | None = None,
 ) -> Account:
     """Somebody who can log in, with the default boxes, who reads `everyone` of the domain from now on.
 
-    addr: folded; secret: an argon2id string, None for no login.  Raises AddressTaken.
+    addr: folded; secret: an argon2id string, None for no login; scram: keys of the same password.  Raises
+    AddressTaken.
     """
     found = await store.run(_claim, Address(addr, new_owner_id(), AddressKind.USER, BoxId(0), ""))
     if found.kind is not AddressKind.USER:
         raise AddressTaken(f"{addr} is taken")
     everyone = await store.run(accounts.address, f"{EVERYONE}@{addr.rpartition('@')[2]}")
-    account = Account(found.owner, addr, name, secret, AccountState.ACTIVE, admin, now)
+    account = Account(found.owner, addr, name, secret, AccountState.ACTIVE, admin, now, scram)
     source_box = everyone.box if everyone is not None and everyone.kind is AddressKind.SOURCE else None
     if not await store.run(_add_account, account, source_box, now):
         raise AddressTaken(f"{addr} is taken")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0006"
+REVISION = "0007"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -60,6 +60,9 @@ account = sa.Table(
     _text("login"),  # the address that leads here
     _text("name"),
     sa.Column("secret", sa.Text),  # an argon2id string; NULL: nobody logs in
+    # Keys of the same password for SCRAM (auth.scram); NULL: there are none.  Of the system's account: what makes the
+    # salts of names that nobody has.
+    sa.Column("scram", sa.Text),
     sa.Column("state", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # AccountState
     sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
     _big("created", default=0),

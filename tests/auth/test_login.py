@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from opostd.auth import login, passwords, sasl
+from opostd.auth import login, passwords, sasl, scram
+from opostd.auth.exchange import begin
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings
 from opostd.model.errors import LoginFailed, Unavailable
 from opostd.model.records import Account, AccountState, PostPolicy
 from opostd.store import accounts, provision
 from opostd.store.run import Store
+from tests.auth.scram_client import ScramClient
 
 DOMAIN = "opost.example"
 HERE, ELSEWHERE, THIRD = "192.0.2.1", "198.51.100.7", "203.0.113.9"
@@ -361,3 +363,110 @@ def test_close_ends_what_is_under_way(store: Store) -> None:
                 await task
 
     run(main())
+
+
+KEYS = scram.pack(scram.make("secret", salt=b"sixteen octets..", iterations=4096))
+
+
+async def proved(here: World, name: str, password: str, auth: Authenticator | None = None) -> bool:
+    """Whether a client that proves this password is let in."""
+    auth = auth or here.auth
+    client = ScramClient(name, password)
+    conversation = begin("SCRAM-SHA-256", auth, {}, HERE)
+    assert conversation is not None
+
+    async def ask(challenge: bytes) -> bytes | None:
+        return client.answer(challenge)
+
+    try:
+        account = await conversation.run(None, ask)
+    except LoginFailed:
+        assert not client.verified
+        return False
+    assert account is not None
+    assert client.verified
+    return account.login == f"anna@{DOMAIN}"
+
+
+def test_scram(store: Store) -> None:
+    async def main() -> None:
+        async with world(store) as here:
+            assert not await proved(here, "anna", "secret")  # there are no keys of this password yet
+            await store.run(accounts.set_secret, here.anna.owner, SECRET, KEYS)
+            await store.run(accounts.set_secret, here.bob.owner, SECRET, KEYS)
+            assert await proved(here, "anna", "secret")
+            assert await proved(here, f"ANNA@{DOMAIN}", "secret")
+            assert await here.works("anna", "secret")
+            assert not await proved(here, "anna", "wrong")
+            for name in (*NOT_NAMES[:5], "a b", "anna@other.example"):  # bob is disabled
+                assert not await proved(here, name, "secret"), name
+            await store.run(accounts.set_secret, here.anna.owner, NEW_SECRET)  # the old keys go with the old password
+            assert not await proved(here, "anna", "secret")
+
+    asyncio.run(main())
+
+
+def test_a_password_that_changes_during_the_exchange(store: Store) -> None:
+    async def main() -> None:
+        async with world(store) as here:
+            await store.run(accounts.set_secret, here.anna.owner, SECRET, KEYS)
+            client = ScramClient("anna", "secret")
+            conversation = begin("scram-sha-256", here.auth, {}, HERE)
+            assert conversation is not None
+
+            async def ask(challenge: bytes) -> bytes | None:
+                await store.run(accounts.set_secret, here.anna.owner, NEW_SECRET, KEYS.replace("4096", "4097"))
+                return client.answer(challenge)
+
+            with pytest.raises(LoginFailed):
+                await conversation.run(client.first, ask)
+
+    asyncio.run(main())
+
+
+def test_a_name_that_nobody_has_looks_like_one(store: Store) -> None:
+    """The same salt each time, in each process; and wrong proofs are slowed as wrong passwords are."""
+
+    async def main() -> None:
+        async with world(store) as here:
+            other = Authenticator(store, (DOMAIN,), AuthSettings())
+            first, again = await here.auth.scram_keys("nobody"), await other.scram_keys("nobody")
+            assert first == again
+            assert first.salt != (await other.scram_keys("somebody")).salt
+            assert first.iterations == AuthSettings().scram_iterations
+            other.close()
+
+    asyncio.run(main())
+
+
+def test_guesses_by_scram_are_slowed(store: Store) -> None:
+    async def main() -> None:
+        async with world(store, LONG) as here:
+            await store.run(accounts.set_secret, here.anna.owner, SECRET, KEYS)
+            for _ in range(LONG.free_failures):
+                assert not await proved(here, "anna", "wrong")
+            slowed = asyncio.ensure_future(proved(here, "anna", "secret"))
+            assert not (await asyncio.wait([slowed], timeout=0.5))[0]
+            slowed.cancel()
+            await asyncio.gather(slowed, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_without_keys_there_is_no_scram(store: Store) -> None:
+    async def main() -> None:
+        async with world(store, AuthSettings(scram_iterations=0)) as here:
+            assert not here.auth.offers_scram
+            assert begin("SCRAM-SHA-256", here.auth, {}, HERE) is None
+        async with world_again(store) as auth:
+            assert begin("SCRAM-SHA-256-PLUS", auth, {}, HERE) is None  # there is nothing to bind to
+            assert begin("SCRAM-SHA-256-PLUS", auth, {"tls-exporter": b"x"}, HERE) is not None
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def world_again(store: Store) -> AsyncIterator[Authenticator]:
+    auth = Authenticator(store, (DOMAIN,), AuthSettings())
+    yield auth
+    auth.close()

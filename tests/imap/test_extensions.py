@@ -26,7 +26,7 @@ ALWAYS = [
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
     *("MULTIAPPEND", "COMPRESS=DEFLATE", "BINARY", "PREVIEW", "UTF8=ACCEPT", "REPLACE", "CATENATE"),
 ]
-LOGIN = ["AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
+LOGIN = ["AUTH=SCRAM-SHA-256", "AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"]
 
 
 def test_before_tls() -> None:
@@ -39,6 +39,25 @@ def test_before_login() -> None:
     for available, active, plaintext in ((False, True, False), (True, True, False), (False, False, True)):
         names = at(logged_in=False, available=available, active=active, plaintext=plaintext)
         assert sorted(names) == sorted([*ALWAYS, *LOGIN])
+
+
+def test_scram_where_there_are_keys_and_bound_where_there_is_tls() -> None:
+    for scram, channel, expected in (
+        (True, True, ["AUTH=SCRAM-SHA-256-PLUS", "AUTH=SCRAM-SHA-256"]),
+        (True, False, ["AUTH=SCRAM-SHA-256"]),
+        (False, True, []),
+    ):
+        names = announced(
+            logged_in=False,
+            tls_available=False,
+            tls_active=True,
+            plaintext_allowed=False,
+            append_limit=1000,
+            rows=ROWS_CAPABILITIES,
+            scram=scram,
+            channel_binding=channel,
+        )
+        assert [name for name in names if "SCRAM" in name] == expected
 
 
 def test_plaintext_on_loopback_may_still_start_tls() -> None:

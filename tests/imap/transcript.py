@@ -24,6 +24,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from opostd.auth import scram
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings, ImapSettings, LimitSettings, RenderSettings
 from opostd.imap.connection import Connection, UserCounts
@@ -40,6 +41,7 @@ MAIL = Path(__file__).parent / "mail"
 DOMAIN = "opost.example"
 PASSWORD = "secret"
 SECRET = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # cheap: tests, not users
+KEYS = scram.pack(scram.make(PASSWORD, salt=b"salt for everybody", iterations=4096))
 NOW = 1_700_000_000
 PATIENCE_S = 10.0
 
@@ -68,6 +70,9 @@ class MemoryTransport:
 
     def start_tls(self) -> None:
         self.tls = True
+
+    def channel_bindings(self) -> dict[str, bytes]:
+        return {"tls-exporter": b"of this very connection"} if self.tls else {}
 
     def close(self) -> None:
         self.closed = True
@@ -172,7 +177,7 @@ class World:
 
     async def user(self, name: str, admin: bool = False) -> None:
         self.accounts[name] = await provision.add_user(
-            self.store, f"{name}@{DOMAIN}", secret=SECRET, admin=admin, now=NOW
+            self.store, f"{name}@{DOMAIN}", secret=SECRET, scram=KEYS, admin=admin, now=NOW
         )
 
     async def close(self) -> None:

@@ -5,12 +5,14 @@ ones (security.md 1.4).  How slow a wrong one is answered is ``auth.throttle``'s
 """
 
 from opostd.auth import sasl
+from opostd.auth.exchange import begin
 from opostd.imap.faults import PrivacyRequired, reply
 from opostd.imap.limits import MAX_FAILED_LOGINS
 from opostd.imap.session import Reply, Session
 from opostd.imap.values.commands import Authenticate, Bare, Login
 from opostd.imap.values.responses import Condition, Continue, Done, State
 from opostd.model.errors import LoginFailed
+from opostd.model.records import Account
 
 CANCEL = b"*"  # a line that ends an exchange (RFC 9051 6.2.2)
 
@@ -26,8 +28,13 @@ async def starttls(session: Session, _: Bare) -> Reply:
 
 async def login(session: Session, command: Login) -> Reply:
     _private(session)
-    async for response in _log_in(session, sasl.Login(command.user, command.password)):
-        yield response
+    try:
+        account = await session.services.auth.login(command.user, command.password, session.wire.peer)
+    except LoginFailed as error:
+        for response in _failed(session, error):
+            yield response
+        return
+    yield _entered(session, account)
 
 
 async def unauthenticate(session: Session, _: Bare) -> Reply:
@@ -40,28 +47,26 @@ async def unauthenticate(session: Session, _: Bare) -> Reply:
 async def authenticate(session: Session, command: Authenticate) -> Reply:
     """One SASL exchange: challenges in base64, ``*`` cancels it, bad base64 or a bad response is BAD."""
     _private(session)
-    exchange = sasl.begin(command.mechanism)
-    if exchange is None:
+    wire = session.wire
+    conversation = begin(command.mechanism, session.services.auth, wire.channel_bindings, wire.peer)
+    if conversation is None:
         yield Done(Condition.NO, "this mechanism is not offered")
         return
+
+    async def ask(challenge: bytes) -> bytes | None:
+        await wire.send(Continue(sasl.encode(challenge).encode("ascii")))
+        line = await wire.line()
+        return None if line == CANCEL else sasl.decode(line)
+
     try:
-        answer = exchange.step(command.initial)
-        while not isinstance(answer, sasl.Login):
-            await session.wire.send(Continue(sasl.encode(answer).encode("ascii")))
-            line = await session.wire.line()
-            if line == CANCEL:
-                yield Done(Condition.BAD, "cancelled")
-                return
-            answer = exchange.step(sasl.decode(line))
+        account = await conversation.run(command.initial, ask)
     except sasl.BadExchange:
         yield Done(Condition.BAD, "no response that this mechanism knows")
-        return
-    except LoginFailed as error:  # an authorization identity of somebody else
+    except LoginFailed as error:
         for each in _failed(session, error):
             yield each
-        return
-    async for response in _log_in(session, answer):
-        yield response
+    else:
+        yield Done(Condition.BAD, "cancelled") if account is None else _entered(session, account)
 
 
 def _private(session: Session) -> None:
@@ -69,15 +74,9 @@ def _private(session: Session) -> None:
         raise PrivacyRequired("a password needs TLS: STARTTLS first, or the TLS port")
 
 
-async def _log_in(session: Session, given: sasl.Login) -> Reply:
-    try:
-        account = await session.services.auth.login(given.name, given.password, session.wire.peer)
-    except LoginFailed as error:
-        for response in _failed(session, error):
-            yield response
-        return
+def _entered(session: Session, account: Account) -> Done:
     session.wire.logged_in(account)
-    yield Done(Condition.OK, "logged in", b"CAPABILITY " + " ".join(session.wire.capabilities()).encode("ascii"))
+    return Done(Condition.OK, "logged in", b"CAPABILITY " + " ".join(session.wire.capabilities()).encode("ascii"))
 
 
 def _failed(session: Session, error: LoginFailed) -> list[State | Done]:
