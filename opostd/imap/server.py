@@ -5,7 +5,9 @@ at every command.
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
 import weakref
 from collections.abc import Callable, Mapping
 
@@ -32,10 +34,13 @@ log = logging.getLogger("opostd.imap")
 
 SWEEP_S = 5.0  # how late a deadline may be noticed
 STALLED_S = 60.0  # a client that takes nothing for so long is cut (security.md 1.5)
+# For a client that has never said a word to take its BYE: it may not even have ended its TLS handshake.
+SILENT_LINGER_S = 5.0
+TCP_CLOSE = b"\7"  # the first octet of struct tcp_info (tcp(7)): the state of a connection that was reset
 STOP_S = 5.0  # for running commands to end when the server stops
 
 
-class ITransport(interfaces.ITLSTransport, interfaces.IConsumer, interfaces.IPushProducer):
+class ITransport(interfaces.ITLSTransport, interfaces.IConsumer, interfaces.IPushProducer, interfaces.IFileDescriptor):
     """What Twisted's transports are together, over TCP and over TLS."""
 
     def getHandle() -> object:
@@ -56,6 +61,8 @@ class ImapProtocol(protocol.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._reading = True
+        self._heard = False
+        self._end: float | None = None  # when a connection that we have closed is cut
 
     def connectionMade(self) -> None:
         peer, host = self.transport.getPeer(), self.transport.getHost()
@@ -75,6 +82,7 @@ class ImapProtocol(protocol.Protocol):
         self._door.protocols.add(self)
 
     def dataReceived(self, data: bytes) -> None:
+        self._heard = True
         if self.connection is not None:
             self.connection.feed(data)
 
@@ -97,6 +105,20 @@ class ImapProtocol(protocol.Protocol):
             self.transport.abortConnection()
             raise ConnectionAbortedError("the client does not read") from None
 
+    def is_reset(self) -> bool:
+        """Whether the connection is gone without a word to us.
+
+        uvloop looks no more at a socket after an RST, and reads from it once: where octets came together with the RST
+        (a client that is killed in the middle of a command) that one look finds them, and the end is never told.
+        """
+        with contextlib.suppress(OSError):
+            handle = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=self.transport.fileno())
+            try:
+                return handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == TCP_CLOSE
+            finally:
+                handle.detach()
+        return False
+
     def start_tls(self) -> None:
         assert self._door.tls_options is not None
         self.transport.startTLS(self._door.tls_options)
@@ -106,8 +128,13 @@ class ImapProtocol(protocol.Protocol):
         return channel_bindings(self.transport.getHandle())
 
     def close(self) -> None:
+        self._end = asyncio.get_running_loop().time() + (STALLED_S if self._heard else SILENT_LINGER_S)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+    def is_over(self, now: float) -> bool:
+        """Whether there is nobody to wait for: gone, or told long ago that this is the end."""
+        return (self._end is not None and self._end < now) or self.is_reset()
 
     def pause_reading(self) -> None:
         if self._reading:
@@ -211,7 +238,9 @@ class ImapDoor:
             await asyncio.sleep(SWEEP_S)
             now = loop.time()
             for each in list(self.protocols):
-                if each.connection is not None and each.connection.deadline < now:
+                if each.is_over(now):
+                    each.transport.abortConnection()
+                elif each.connection is not None and each.connection.deadline < now:
                     each.connection.expire()
             try:
                 await self._cut_disabled()
