@@ -70,11 +70,22 @@ class Output:
 
 
 class Daemon:
-    """A running ``opostd serve``; ``restart`` gives it the same ports again.  program: what Python runs."""
+    """A running ``opostd serve``; ``restart`` gives it the same ports again.
+
+    program: what Python runs; under: a command in front of all, which becomes the daemon by exec.
+    """
 
     program: Sequence[str] = ("-m", "opostd")
 
-    def __init__(self, arguments: Sequence[str], environ: dict[str, str], ports: dict[str, int], config: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environ: dict[str, str],
+        ports: dict[str, int],
+        config: Path,
+        under: Sequence[str] = (),
+    ) -> None:
+        self.under = under
         self.arguments = list(arguments)
         self.environ = environ
         self.ports = ports
@@ -83,7 +94,7 @@ class Daemon:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *self.program, *self.arguments],
+            [*self.under, sys.executable, *self.program, *self.arguments],
             env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._output = Output(self.process)
@@ -156,7 +167,12 @@ def home_environ(tmp_path: Path) -> dict[str, str]:
 
 
 def start_daemon(
-    tmp_path: Path, *, config_text: str | None = None, extra_args: Sequence[str] = (), migrate: bool = True
+    tmp_path: Path,
+    *,
+    config_text: str | None = None,
+    extra_args: Sequence[str] = (),
+    migrate: bool = True,
+    under: Sequence[str] = (),
 ) -> Daemon:
     """A daemon that is ready.  migrate: make the tables of a configured store first.  Raises DaemonDied."""
     environ = home_environ(tmp_path)
@@ -169,7 +185,7 @@ def start_daemon(
         done = run_cli("migrate", "up", environ=environ, config=config)
         if done.returncode:
             raise DaemonDied(f"migrate up: status {done.returncode}:\n{done.stdout}{done.stderr}")
-    return _ready(Daemon(["--config", str(config), "serve", *extra_args], environ, ports, config))
+    return _ready(Daemon(["--config", str(config), "serve", *extra_args], environ, ports, config, under))
 
 
 def _start_demo(environ: dict[str, str], config: Path, extra_args: Sequence[str]) -> Daemon:
