@@ -85,6 +85,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("MOVE", "RFC 6851", of_commands=True),
     Extension("ESEARCH", "RFC 4731"),
     Extension("SEARCHRES", "RFC 5182", deviation="The result is never refused, so NOTSAVED is never said."),
+    Extension("PARTIAL", "RFC 9394"),
     Extension("WITHIN", "RFC 5032"),
     Extension(
         "CONDSTORE",

@@ -20,7 +20,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 ALWAYS = [
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
     "CHILDREN",
-    *("ESEARCH", "SEARCHRES", "WITHIN", "I18NLEVEL=1"),
+    *("ESEARCH", "SEARCHRES", "PARTIAL", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
     *("LIST-EXTENDED", "SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT=1000"),
@@ -91,6 +91,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "LITERAL+",
         "ESEARCH",
         "SEARCHRES",
+        "PARTIAL",
         "WITHIN",
         "CONDSTORE",
         "QRESYNC",

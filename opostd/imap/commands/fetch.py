@@ -13,6 +13,7 @@ from opostd.imap.content import envelope_of, from_header, octets_of, preview_of
 from opostd.imap.format.fetch import flags_octets, internaldate_octets, preview_octets, section_label, section_octets
 from opostd.imap.format.objectid import emailid, threadid
 from opostd.imap.session import Reply, Session
+from opostd.imap.state.numbers import part
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.responses import Condition, Done
@@ -51,6 +52,8 @@ async def fetch(session: Session, command: Fetch) -> Reply:
             yield gone
     found = indexes(box, ranges)
     missing = count(ranges) - len(found)
+    if command.partial is not None:
+        found = list(part(found, command.partial))
     if command.changedsince is not None:
         found = [index for index in found if box.snapshot.modseqs[index] > command.changedsince]
     newly_seen: frozenset[int] = frozenset()

@@ -15,6 +15,7 @@ from opostd.imap.format.objectid import email_of, thread_of
 from opostd.imap.parse.search import CHARSETS
 from opostd.imap.posts import PAGE
 from opostd.imap.session import UTF8_ACCEPT, Reply, Selected, Session
+from opostd.imap.state.numbers import part
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.responses import Condition, Done, ESearch, SearchData
 from opostd.imap.values.search import (
@@ -81,7 +82,9 @@ async def search(session: Session, command: Search) -> Reply:
     numbers = numbered(box, snapshot, found, by_uid=command.by_uid)
     if returns is None:
         yield SearchData(tuple(numbers), highest_modseq(snapshot, found) if by_modseq else None)
-    elif returns.options != {Option.SAVE}:  # alone it is answered by the tagged line (RFC 5182 1)
+    elif (
+        returns.options != {Option.SAVE} or returns.partial is not None
+    ):  # alone it is answered by the tagged line (RFC 5182 1)
         modseq = highest_modseq(snapshot, kept(found, returns)) if by_modseq else None
         yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
 
@@ -144,12 +147,14 @@ def numbered(box: Selected, snapshot: Snapshot, found: Sequence[int], *, by_uid:
 
 
 def kept(found: Sequence[int], returns: Returns) -> Sequence[int]:
-    """What SAVE keeps: all, but with MIN or MAX alone only these (RFC 5182 2.4)."""
+    """What SAVE keeps: all, but with MIN, MAX or PARTIAL alone only these (RFC 5182 2.4, RFC 9394 3.2)."""
     options = returns.options - {Option.SAVE}
-    if not found or not options or options & {Option.ALL, Option.COUNT}:
+    nothing_else = not options and returns.partial is None
+    if not found or nothing_else or options & {Option.ALL, Option.COUNT}:
         return found
+    some = set(part(found, returns.partial)) if returns.partial is not None else set()
     ends = ({found[0]} if Option.MIN in options else set()) | ({found[-1]} if Option.MAX in options else set())
-    return sorted(ends)
+    return sorted(some | ends)
 
 
 def esearch(tag: bytes, by_uid: bool, numbers: Sequence[int], returns: Returns) -> ESearch:
@@ -162,6 +167,7 @@ def esearch(tag: bytes, by_uid: bool, numbers: Sequence[int], returns: Returns) 
         max=numbers[-1] if numbers and Option.MAX in options else None,
         count=len(numbers) if Option.COUNT in options else None,
         all=tuple(numbers) if Option.ALL in options else (),
+        partial=None if returns.partial is None else (returns.partial, tuple(part(numbers, returns.partial))),
     )
 
 

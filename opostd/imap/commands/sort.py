@@ -52,7 +52,7 @@ async def sort(session: Session, command: Sort) -> Reply:
     numbers = numbered(box, snapshot, ordered, by_uid=command.by_uid)
     if returns is None:
         yield SortData(tuple(numbers), highest_modseq(snapshot, found) if by_modseq else None)
-    elif returns.options != {Option.SAVE}:
+    elif returns.options != {Option.SAVE} or returns.partial is not None:
         modseq = highest_modseq(snapshot, kept(ordered, returns)) if by_modseq else None
         yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
 

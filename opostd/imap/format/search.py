@@ -19,6 +19,9 @@ def format_esearch(found: ESearch) -> bytes:
             pieces.append(b"%b %d" % (name, number))
     if found.all:
         pieces.append(b"ALL " + format_set(found.all))
+    if found.partial is not None:
+        asked, numbers = found.partial
+        pieces.append(b"PARTIAL (%d:%d %b)" % (*asked, format_set(numbers) if numbers else b"NIL"))
     if found.modseq is not None:
         pieces.append(b"MODSEQ %d" % found.modseq)
     return b" ".join(pieces) + b"\r\n"

@@ -8,7 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from opostd.imap.limits import MAX_FETCH_ITEMS, MAX_SECTION_DEPTH
+from opostd.imap.parse.partial import parse_partial
 from opostd.imap.values.fetch import Fetch, Form, Item, Section, Text
+from opostd.imap.values.sets import Partial
 from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame
@@ -63,11 +65,11 @@ def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
             args.at = end
     else:
         items = _items(args)
-    changedsince, vanished = _modifiers(args, by_uid)
+    changedsince, vanished, partial = _modifiers(args, by_uid)
     args.end()
     if changedsince is not None and Item.MODSEQ not in items:
         items = (*items, Item.MODSEQ)  # RFC 7162 3.1.4.1
-    return Fetch(numbers, items, by_uid, changedsince, vanished)
+    return Fetch(numbers, items, by_uid, changedsince, vanished, partial)
 
 
 @lru_cache(maxsize=KNOWN)
@@ -93,33 +95,36 @@ def _items(args: Cursor) -> tuple[Item | Section, ...]:
     return items
 
 
-def _modifiers(args: Cursor, by_uid: bool) -> tuple[ModSeq | None, bool]:
-    """``[SP "(" fetch-modifier *(SP fetch-modifier) ")"]``: CHANGEDSINCE, and whether VANISHED was there.
+def _modifiers(args: Cursor, by_uid: bool) -> tuple[ModSeq | None, bool, Partial | None]:
+    """``[SP "(" fetch-modifier *(SP fetch-modifier) ")"]``: CHANGEDSINCE, whether VANISHED was there, PARTIAL.
 
     CHANGEDSINCE 0 is accepted: Apple Mail asks so where CONDSTORE is new to an account.  VANISHED belongs to UID
-    FETCH with CHANGEDSINCE (RFC 7162 3.2.6).
+    FETCH with CHANGEDSINCE (RFC 7162 3.2.6), PARTIAL to UID FETCH (RFC 9394 3.3).
     """
     changedsince: ModSeq | None = None
     vanished = False
+    partial: Partial | None = None
     if args.peek() != b" " or args.text[args.at + 1 : args.at + 2] != b"(":
-        return None, False
+        return None, False, None
     at = args.sp().at
 
     def modifier() -> None:
-        nonlocal changedsince, vanished
+        nonlocal changedsince, vanished, partial
         at = args.at
         word = args.keyword()
         if word == b"CHANGEDSINCE" and changedsince is None:
             changedsince = args.sp().modseq(zero=True)
         elif word == b"VANISHED":
             vanished = True
+        elif word == b"PARTIAL" and partial is None and by_uid:
+            partial = parse_partial(args.sp())
         else:
-            args.fail("CHANGEDSINCE or VANISHED, each once", at)
+            args.fail("CHANGEDSINCE, VANISHED or, in UID FETCH, PARTIAL, each once", at)
 
     args.list_of(modifier)
     if vanished and (changedsince is None or not by_uid):
         args.fail("VANISHED in UID FETCH, beside CHANGEDSINCE", at)
-    return changedsince, vanished
+    return changedsince, vanished, partial
 
 
 def _once(items: list[Item | Section]) -> tuple[Item | Section, ...]:

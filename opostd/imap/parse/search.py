@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from opostd.imap.limits import MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS
+from opostd.imap.parse.partial import parse_partial
 from opostd.imap.values.search import (
     ALL_OF_THEM,
     Aged,
@@ -37,6 +38,7 @@ from opostd.imap.values.search import (
     ThreadId,
     Uids,
 )
+from opostd.imap.values.sets import Partial
 from opostd.imap.wire import grammar
 from opostd.imap.wire.cursor import Cursor
 from opostd.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
@@ -106,17 +108,26 @@ def parse_returns(args: Cursor) -> Returns | None:
     """``"RETURN" SP "(" ... ")" SP`` where it stands, else None."""
     if not _next_word(args, b"RETURN "):
         return None
-    options = frozenset(args.list_of(lambda: _option(args), empty=True))
-    args.sp()
-    return Returns(options) if options else ALL_OF_THEM
-
-
-def _option(args: Cursor) -> Option:
+    options: set[Option] = set()
+    partial: Partial | None = None
     at = args.at
-    option = OPTIONS.get(args.keyword())
-    if option is None:
-        args.fail("one of MIN, MAX, ALL, COUNT, SAVE", at)
-    return option
+
+    def read() -> None:
+        nonlocal partial
+        at = args.at
+        word = args.keyword()
+        if word == b"PARTIAL" and partial is None:
+            partial = parse_partial(args.sp())
+        elif (option := OPTIONS.get(word)) is not None:
+            options.add(option)
+        else:
+            args.fail("one of MIN, MAX, ALL, COUNT, SAVE, and PARTIAL once", at)
+
+    args.list_of(read, empty=True)
+    if partial is not None and Option.ALL in options:
+        args.fail("ALL or PARTIAL, not both", at)
+    args.sp()
+    return Returns(frozenset(options), partial) if options or partial is not None else ALL_OF_THEM
 
 
 def _next_word(args: Cursor, word: bytes) -> bool:

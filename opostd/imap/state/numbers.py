@@ -1,13 +1,16 @@
-"""Sets of numbers to places in a box (RFC 9051 9: sequence-set; RFC 4315 4: uid-set; RFC 5182).
+"""Sets of numbers to places in a box (RFC 9051 9: sequence-set; RFC 4315 4: uid-set; RFC 5182, 9394).
 
 What must stay true: ``1:4294967295`` costs what the box costs, not what the range is long.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import TypeVar
 
-from opostd.imap.values.sets import STAR, SequenceSet
+from opostd.imap.values.sets import STAR, Partial, SequenceSet
 from opostd.model.errors import BadSyntax
+
+T = TypeVar("T")
 
 Ranges = list[tuple[int, int]]
 """Places from 0, half open, ascending, apart from each other."""
@@ -70,6 +73,14 @@ def by_saved(saved: Sequence[int], uids: Sequence[int]) -> Ranges:
         else:
             places.append((at, at + 1))
     return places
+
+
+def part(results: Sequence[T], partial: Partial) -> Sequence[T]:
+    """Those of the results that a range names; either end may be written first, and there may be fewer (RFC 9394)."""
+    low, high = sorted(map(abs, partial))
+    if partial[0] > 0:
+        return results[low - 1 : high]
+    return results[max(0, len(results) - high) : max(0, len(results) - low + 1)]
 
 
 def _ordered(first: int, last: int, star: int) -> tuple[int, int]:

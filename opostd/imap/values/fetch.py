@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from opostd.imap.values.sets import Numbers
+from opostd.imap.values.sets import Numbers, Partial
 from opostd.model.ids import ModSeq
 
 
@@ -68,7 +68,7 @@ class Fetch:
     """FETCH or UID FETCH; macros (ALL, FAST, FULL) are already replaced by their items.
 
     changedsince: only messages with a later change (RFC 7162 3.1.4.1), or None for all.  vanished: tell also which
-    have left since (RFC 7162 3.2.6).
+    have left since (RFC 7162 3.2.6).  partial: only so many of the messages named, before changedsince (RFC 9394 3.3).
     """
 
     numbers: Numbers
@@ -76,3 +76,4 @@ class Fetch:
     by_uid: bool
     changedsince: ModSeq | None = None
     vanished: bool = False
+    partial: Partial | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
 
 
@@ -142,7 +143,8 @@ class ThreadData:
 class ESearch:
     """``* ESEARCH (TAG "a") [UID] ...`` (RFC 4731 3.1): what is None or empty is left out.
 
-    all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).  modseq: RFC 4731 3.2.
+    all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).  partial: the range asked
+    for, and what it names (RFC 9394 3.1).  modseq: RFC 4731 3.2.
     """
 
     tag: bytes
@@ -151,6 +153,7 @@ class ESearch:
     max: int | None = None
     count: int | None = None
     all: tuple[int, ...] = ()
+    partial: tuple[Partial, tuple[int, ...]] | None = None
     modseq: int | None = None
 
 

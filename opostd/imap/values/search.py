@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from opostd.imap.values.sets import Numbers
+from opostd.imap.values.sets import Numbers, Partial
 from opostd.model.ids import ModSeq
 
 
@@ -183,9 +183,10 @@ class Option(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Returns:
-    """``RETURN (...)``; an empty list is written as ALL (RFC 4731 3.1)."""
+    """``RETURN (...)``; an empty list is written as ALL (RFC 4731 3.1).  partial: never beside ALL (RFC 9394 3.1)."""
 
     options: frozenset[Option]
+    partial: Partial | None = None
 
     @property
     def save(self) -> bool:

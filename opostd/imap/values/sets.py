@@ -20,3 +20,6 @@ class SavedResult:
 
 
 Numbers = SequenceSet | SavedResult
+
+Partial = tuple[int, int]
+"""A range of results, as written: from 1 for the first, or from -1 for the last (RFC 9394 3.1)."""

@@ -83,6 +83,8 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (ESearch(b'a"1', True, all=(2, 3, 4, 9, 8, 7, 8)), b'* ESEARCH (TAG "a\\"1") UID ALL 2:4,9,8,7:8'),
     (ESearch(b"a", False, min=2, max=2**32 - 1, count=0), b'* ESEARCH (TAG "a") MIN 2 MAX 4294967295 COUNT 0'),
     (ESearch(b"a", False, all=(1, 2), modseq=9), b'* ESEARCH (TAG "a") ALL 1:2 MODSEQ 9'),
+    (ESearch(b"a", True, partial=((-1, -100), (3, 4, 9))), b'* ESEARCH (TAG "a") UID PARTIAL (-1:-100 3:4,9)'),
+    (ESearch(b"a", False, count=2, partial=((7, 9), ())), b'* ESEARCH (TAG "a") COUNT 2 PARTIAL (7:9 NIL)'),
     (Namespaces(), b'* NAMESPACE (("" "/")) NIL NIL'),
     (IdData((("name", "opostd"),)), b'* ID ("name" "opostd")'),
     (Continue(), b"+ "),

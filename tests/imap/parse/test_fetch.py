@@ -101,6 +101,8 @@ FIELDS_SINCE = (Section((), Text.HEADER_FIELDS, (b"A",), peek=True), Item.MODSEQ
 MODIFIED = [
     (b"FLAGS (CHANGEDSINCE 12345)", Fetch(ONE, FLAGS_SINCE, True, ModSeq(12345))),
     (b"(MODSEQ FLAGS) (changedsince 0) ", Fetch(ONE, (Item.MODSEQ, Item.FLAGS), True, ModSeq(0))),
+    (b"FLAGS (PARTIAL -1:-3)", Fetch(ONE, (Item.FLAGS,), True, partial=(-1, -3))),
+    (b"FLAGS (CHANGEDSINCE 12345 PARTIAL 1:30)", Fetch(ONE, FLAGS_SINCE, True, ModSeq(12345), partial=(1, 30))),
     (b"fast (CHANGEDSINCE 1 VANISHED)", Fetch(ONE, (*FAST, Item.MODSEQ), True, ModSeq(1), True)),
     (b"preview (Lazy) (CHANGEDSINCE 1)", Fetch(ONE, (Item.PREVIEW_LAZY, Item.MODSEQ), True, ModSeq(1))),
     (b"(FLAGS) (VANISHED CHANGEDSINCE 9223372036854775807)", Fetch(ONE, FLAGS_SINCE, True, ModSeq(2**63 - 1), True)),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.format.sets import format_sequence_set, format_set
-from opostd.imap.state.numbers import by_saved, by_seq, by_uid, within
+from opostd.imap.state.numbers import by_saved, by_seq, by_uid, part, within
 from opostd.imap.values.sets import MAX_NUMBER, STAR, SequenceSet
 from opostd.model.errors import BadSyntax
 from tests.imap.octets import cursor
@@ -164,3 +164,25 @@ def test_format_set_keeps_every_number_in_order(given_: list[int]) -> None:
 @given(SETS)
 def test_sequence_sets_round_trip(wanted: SequenceSet) -> None:
     assert numbers(format_sequence_set(wanted)) == wanted
+
+
+PARTS = [
+    ((1, 2), "ab"),
+    ((2, 1), "ab"),
+    ((4, 9), "de"),
+    ((5, 5), "e"),
+    ((6, 9), ""),
+    ((-1, -2), "de"),
+    ((-2, -1), "de"),
+    ((-4, -9), "ab"),
+    ((-5, -5), "a"),
+    ((-6, -9), ""),
+    ((1, MAX_NUMBER), "abcde"),
+    ((-1, -MAX_NUMBER), "abcde"),
+]
+
+
+@pytest.mark.parametrize(("partial", "named"), PARTS)
+def test_part(partial: tuple[int, int], named: str) -> None:
+    assert "".join(part("abcde", partial)) == named
+    assert list(part([], partial)) == []
