@@ -52,5 +52,5 @@ async def replace(session: Session, command: Replace) -> Reply:
         return
     yield State(Condition.OK, "the new message is there", b"APPENDUID %d %d" % (uidvalidity, uid))
     await selected.live.refresh()
-    if session.manner.vanished:
+    if session.qresync:
         yield Done(Condition.OK, "replaced", highestmodseq=True)  # RFC 8508 4.5
