@@ -43,6 +43,7 @@ class SubmissionSettings:
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
     listen: tuple[str, ...] = ()
+    proxy_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

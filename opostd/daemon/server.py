@@ -10,6 +10,7 @@ import logging
 import ssl
 import time
 from collections.abc import MutableMapping
+from ipaddress import ip_network
 
 from twisted.internet import interfaces
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
@@ -132,6 +133,7 @@ class Server:
                 markdown=settings.submission.markdown,
                 plaintext_on_loopback=settings.auth.plaintext_on_loopback,
                 tls=context,
+                proxies=[ip_network(each) for each in settings.smtp.proxy_from] if kind is DoorKind.MX else (),
             )
         if any(each.kind.room == "imap" for each in self.listeners):
             self._imap = ImapDoor(

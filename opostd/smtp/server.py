@@ -11,6 +11,7 @@ begun; one line is one command; every wait ends.
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from typing import cast
 
 import aiosmtpd.smtp
@@ -23,7 +24,7 @@ from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
 from opostd.model.errors import BadAddress, LoginFailed, Unavailable
 from opostd.model.records import Account
-from opostd.smtp import chunking, extensions, path, policy, transaction
+from opostd.smtp import chunking, extensions, path, policy, proxy, transaction
 from opostd.smtp import reply as say
 from opostd.smtp.chunking import Chunks
 from opostd.smtp.data import DataReader, Verdict
@@ -71,9 +72,10 @@ class SmtpSession(SMTP):
 
     line_length_limit = MAX_LINE_READ  # aiosmtpd hands it to the stream reader
 
-    def __init__(self, door: "SmtpDoor") -> None:
+    def __init__(self, door: "SmtpDoor", source: proxy.Source | None = None) -> None:
         super().__init__(door.hooks, enable_SMTPUTF8=True, hostname=door.hostname, loop=asyncio.get_running_loop())
         self.door = door
+        self._source = source  # the client's address, where a balancer has told it
         self.state = transaction.Envelope()
         self.account: Account | None = None
         self.peer = self.peer_host = ""
@@ -96,7 +98,7 @@ class SmtpSession(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # no isinstance here: uvloop's is no asyncio.Transport
         asyncio.StreamReaderProtocol.connection_made(self, transport)
-        peer = transport.get_extra_info("peername")
+        peer = self._source or transport.get_extra_info("peername")
         self.peer_host = str(peer[0]) if isinstance(peer, tuple) else "local"
         self.peer = f"[{self.peer_host}]:{peer[1]}" if isinstance(peer, tuple) else "local"
         self._loopback = policy.is_loopback(peer) and policy.is_loopback(transport.get_extra_info("sockname"))
@@ -631,6 +633,7 @@ class SmtpDoor:
         plaintext_on_loopback: bool,
         tls: ssl.SSLContext | None,
         timing: Timing | None = None,
+        proxies: Sequence[proxy.Network] = (),
     ) -> None:
         self.kind = kind
         self.hostname = hostname
@@ -639,6 +642,7 @@ class SmtpDoor:
         self.plaintext_on_loopback = plaintext_on_loopback
         self.tls = tls
         self.timing = timing or Timing()
+        self.proxies = proxies
         self.hooks = Hooks(kind, intake, markdown)
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[SmtpSession] = set()
@@ -651,6 +655,8 @@ class SmtpDoor:
 
         implicit_tls: the listener was made with the TLS context; the session sees it for itself at the connection.
         """
+        if self.proxies and not implicit_tls:  # under TLS from the start there is no place for the header
+            return proxy.Front(self.proxies, lambda source: SmtpSession(self, source))
         return SmtpSession(self)
 
     async def shutdown(self) -> None:

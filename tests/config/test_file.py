@@ -96,6 +96,12 @@ MISTAKES = [
         "lmtp.socket_mode",
         'expected the mode of a file in octal such as "0660", got "rw"',
     ),
+    (
+        '[smtp]\nproxy_from = ["10.0.0.1/8"]',
+        2,
+        "smtp.proxy_from",
+        'expected an address or network such as "10.0.0.0/24", got "10.0.0.1/8": 10.0.0.1/8 has host bits set',
+    ),
     ("imap = 3", 1, "imap", "expected a table such as [imap], got 3"),
     ("[imap]\nidle_timeout_s = true", 2, "imap.idle_timeout_s", "expected a number over 0, got true"),
     ("[imap]\nidle_timeout_s = nan", 2, "imap.idle_timeout_s", "expected a number over 0, got nan"),

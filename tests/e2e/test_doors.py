@@ -1,4 +1,4 @@
-"""Doors that no port leads to, in the running server: LMTP over a UNIX socket (RFC 2033)."""
+"""Doors of the running server that are not plain ports: a UNIX socket (RFC 2033), and behind a balancer."""
 
 import asyncio
 import smtplib
@@ -8,6 +8,7 @@ from pathlib import Path
 from opostd.config import StoreSettings
 from opostd.store import migrate
 from tests.e2e.conftest import CONFIG, DOMAIN, Site, people
+from tests.e2e.faults import Sender, Wire, site_over, sqlite_in
 from tests.e2e.mailbox import imap, subjects, text_mail
 from tests.support.daemon import start_daemon
 
@@ -36,3 +37,22 @@ def test_lmtp_over_a_unix_socket_that_a_killed_server_left(tmp_path: Path) -> No
 def _deliver(path: Path, subject: str) -> None:
     with smtplib.LMTP(str(path)) as client:
         client.send_message(text_mail("bob", "anna", subject, "text"), "someone@other.example", [f"anna@{DOMAIN}"])
+
+
+def test_a_balancer_tells_the_clients_address(tmp_path: Path) -> None:
+    with site_over(sqlite_in(tmp_path), tmp_path, more='[smtp]\nproxy_from = ["127.0.0.1"]') as site:
+        with Wire(site.daemon.ports["smtp"]) as wire:
+            wire.say("PROXY TCP4 192.0.2.7 127.0.0.1 4711 25\r\nNOOP\r\n")
+            assert wire.line().startswith("220 ")
+            assert wire.line().startswith("250 ")
+        with Wire(site.daemon.ports["smtp"]) as wire:
+            wire.say("NOOP\r\n")
+            assert wire.line() == ""
+    assert "reason=proxy why=no PROXY header" in site.daemon.output
+
+
+def test_who_is_no_balancer_is_served_and_not_believed(tmp_path: Path) -> None:
+    with site_over(sqlite_in(tmp_path), tmp_path, more='[smtp]\nproxy_from = ["192.0.2.0/24"]') as site:
+        with Sender(site) as sender:
+            assert sender.ask("PROXY TCP4 192.0.2.7 127.0.0.1 4711 25").startswith("500 5.5.1")
+            assert sender.deliver("one").startswith("250")

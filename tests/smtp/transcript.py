@@ -2,9 +2,9 @@
 
 A file holds one conversation.  Its first line says what is shown, with the section; then, line by line:
 
-    door submission|mx|lmtp [tls] [implicit] [strict] [normal]
+    door submission|mx|lmtp [tls] [implicit] [strict] [normal] [balancer]
                             the door; tls: it has a certificate; implicit: TLS from the start; strict: no login without
-                            TLS on loopback; default: submission.  Comes first, if at all
+                            TLS on loopback; balancer: whoever connects must say for whom; default: submission.  Comes first, if at all
     C: EHLO client          sends a line (C2: on connection 2); what is in <<>> is sent as Python escapes, and
                             {b64 TEXT} as the base64 of TEXT, itself with escapes
     raw: TEXT               sends without a line end
@@ -21,6 +21,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
 import base64
 import re
 import ssl
+from ipaddress import ip_network
 from pathlib import Path
 
 from opostd.smtp.extensions import DoorKind
@@ -50,6 +51,8 @@ def setup_of(words: list[str], context: ssl.SSLContext) -> Setup:
     setup = Setup(kind=KINDS[words[0]])
     if "tls" in words or "implicit" in words:
         setup.tls = context
+    if "balancer" in words:
+        setup.proxies = (ip_network("127.0.0.1"),)
     setup.implicit_tls = "implicit" in words
     setup.plaintext_on_loopback = "strict" not in words
     return setup

@@ -19,6 +19,7 @@ from opostd.intake.intake import Intake
 from opostd.model.records import Account, AccountState, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.proxy import Network
 from opostd.smtp.server import SmtpDoor
 from opostd.smtp.timing import Timing
 from opostd.store import accounts, boxes, changes, posts, provision
@@ -66,6 +67,7 @@ class Setup:
     markdown: Markdown = "off"
     limits: LimitSettings = LIMITS
     timing: Timing = field(default=QUICK)
+    proxies: tuple[Network, ...] = ()
 
 
 class World:
@@ -92,6 +94,7 @@ class World:
             plaintext_on_loopback=self.setup.plaintext_on_loopback,
             tls=self.setup.tls,
             timing=self.setup.timing,
+            proxies=self.setup.proxies,
         )
         implicit = self.setup.implicit_tls
         self.server = await asyncio.get_running_loop().create_server(
