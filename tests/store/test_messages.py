@@ -14,7 +14,7 @@ from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.store import boxes, changes, delivery, flags, moves, schema
 from opostd.store.run import Group, Store, Tx, writes
-from tests.store.world import NOW, World, a_delivery, run, seconds
+from tests.store.world import NOW, World, a_delivery, run
 
 
 async def anna(store: Store, count: int = 0) -> World:
@@ -189,20 +189,17 @@ def test_keywords_have_limits(store: Store) -> None:
 
 
 def test_flags_of_ten_thousand(store: Store) -> None:
-    """In one go, as a range and as 5,000 single UIDs, within a time that nobody waits for."""
+    """In one go, as a range and as 5,000 single UIDs (how fast: ``make bench``)."""
 
     async def main() -> None:
         world = await anna(store, 10_000)
         await world.store.run(flags.store_flags, *world.key("anna"), [(1, 10_000)], FlagAction.ADD, Flags(8), None)
         for ranges, count in (([(1, 10_000)], 10_000), ([(uid, uid) for uid in range(1, 10_001, 2)], 5_000)):
             bit = SEEN if count == 10_000 else FLAGGED
-            took, result = seconds(
-                lambda ranges=ranges, bit=bit: store.run_sync(
-                    flags.store_flags, *world.key("anna"), ranges, FlagAction.ADD, Flags(bit), None
-                )
+            result = await world.store.run(
+                flags.store_flags, *world.key("anna"), ranges, FlagAction.ADD, Flags(bit), None
             )
             assert result.changed == count
-            assert took < 3
 
     run(main())
 
