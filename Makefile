@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve test lint bench lock clean
+.PHONY: serve test lint bench fuzz lock clean
 .DEFAULT_GOAL := serve
 
 serve: $(INSTALLED)
@@ -21,6 +21,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict -p opostd
 	$(BIN)/lint-imports
+
+# Octets by chance into everything that reads octets, for ten minutes of processor time.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --seconds 600 $(ARGS)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/run.py $(ARGS)
