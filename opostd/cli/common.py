@@ -97,6 +97,16 @@ def folded(address: str, settings: Settings) -> str:
     return fold_address(address.strip(), settings.domains)
 
 
+def recipient_address(address: str, settings: Settings) -> str:
+    """An address of ours as the directory has it, or, where mail may leave, one of elsewhere.  Raises BadAddress."""
+    from opostd.store.accounts import outside
+
+    domain = address.strip().rpartition("@")[2].lower().removesuffix(".")
+    if settings.relay.via != "off" and "@" in address and domain not in settings.domains:
+        return outside(address.strip()).address
+    return folded(address, settings)
+
+
 def names(text: str) -> list[str]:
     """``anna,bob`` as a list; empty parts are left out."""
     return [part.strip() for part in text.split(",") if part.strip()]

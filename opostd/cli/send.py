@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import config_path, folded, run_in_store
+from opostd.cli.common import config_path, recipient_address, run_in_store
 from opostd.cli.user import account_of
 from opostd.config import Settings
 
@@ -34,24 +34,35 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
         from opostd.intake.draft import draft
         from opostd.intake.intake import Intake, Trace
         from opostd.model.ids import post_id_text
+        from opostd.model.records import Outside
         from opostd.render.pool import RenderPool
 
         account = await account_of(store, settings, sender or "test")
         renderer = RenderPool(settings.render)
-        intake = Intake(store, renderer, limits=settings.limits, hostname=settings.hostname, domains=settings.domains)
+        intake = Intake(
+            store,
+            renderer,
+            limits=settings.limits,
+            hostname=settings.hostname,
+            domains=settings.domains,
+            relay=settings.relay.via != "off",
+            retries=settings.queue,
+        )
         try:
-            to = [folded(each, settings) for each in recipients]
-            targets = [target for each in to for target in await intake.route(each, account)]
+            to = [recipient_address(each, settings) for each in recipients]
+            found = [await intake.recipient(each, account) for each in to]
             raw = draft(text, sender=account.login, name=account.name, to=to, subject=subject)
             post = await intake.submit(
                 raw,
                 mail_from=account.login,
-                targets=tuple(dict.fromkeys(targets)),
+                recipients=found,
                 account=account,
                 markdown=True,
                 trace=Trace(),
             )
-            return f"queued {post_id_text(post)}: {len(set(targets))} boxes"
+            places = {place for each in found for place in each.places}
+            remote = sum(isinstance(place, Outside) for place in places)
+            return f"queued {post_id_text(post)}: {len(places) - remote} boxes, {remote} remote"
         finally:
             await intake.close()
             renderer.close()

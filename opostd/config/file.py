@@ -95,6 +95,7 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     _check_store(settings, problems)
     _check_listeners(settings, problems)
     _check_tls(settings, problems)
+    _check_relay(settings, problems)
     problems.check()
     return _place(settings, environ)
 
@@ -274,6 +275,9 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
         data_directory=data if data == Path() else folder / data.expanduser(),
         lmtp=replace(settings.lmtp, listen=tuple(map(placed, settings.lmtp.listen))),
         tls=replace(settings.tls, certificate=below(settings.tls.certificate), key=below(settings.tls.key)),
+        relay=replace(
+            settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
+        ),
     )
 
 
@@ -371,6 +375,25 @@ def _check_tls(settings: Settings, problems: _Problems) -> None:
             fault = _unreadable(Path(given[field]))
             if fault:
                 problems.add(("tls", field), fault)
+
+
+def _check_relay(settings: Settings, problems: _Problems) -> None:
+    relay = settings.relay
+    place = split_listen(relay.smarthost)
+    if relay.via == "smarthost" and (place is None or not place[1] or place[0] == "*"):
+        problems.add(("relay", "smarthost"), 'expected "host:port" such as "smtp.example.net:587"')
+    if relay.smarthost and relay.via == "off":
+        problems.add(("relay", "smarthost"), 'nothing leaves while relay.via is "off"; set it to "smarthost"')
+    if relay.implicit_tls and relay.tls in ("may", "off"):
+        problems.add(("relay", "implicit_tls"), f'excludes relay.tls = "{relay.tls}"')
+    for field, other in (("user", "password_file"), ("password_file", "user")):
+        if getattr(relay, field) and not getattr(relay, other):
+            problems.add(("relay", field), f"given without relay.{other}")
+    if relay.user and relay.tls in ("may", "off") and place is not None and not is_loopback(place[0]):
+        problems.add(("relay", "tls"), 'a password needs "verify" or "encrypt", but for a server on loopback')
+    for field in ("ca_file", "password_file"):
+        if getattr(relay, field) and (fault := _unreadable(Path(getattr(relay, field)))):
+            problems.add(("relay", field), fault)
 
 
 def _unreadable(path: Path) -> str:

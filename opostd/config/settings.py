@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+Via = Literal["off", "smarthost"]
+RelayTls = Literal["verify", "encrypt", "may", "off"]
 Markdown = Literal["plain", "marked", "off"]
 
 
@@ -85,6 +87,33 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """How mail leaves: by which server, and how it is known to be that one."""
+
+    via: Via = "off"
+    smarthost: str = ""
+    tls: RelayTls = "verify"
+    implicit_tls: bool = False
+    ca_file: str = ""
+    user: str = ""
+    password_file: str = ""
+    connections: int = 4
+    messages_per_connection: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """When something that failed is tried again, and when it is given up."""
+
+    tries: int = 20
+    first_pause_s: float = 300.0
+    longest_pause_s: float = 8 * 3600.0
+    warn_after_s: float = 4 * 3600.0
+    local_tries: int = 30
+    lease_s: int = 120
+
+
+@dataclass(frozen=True, slots=True)
 class RenderSettings:
     """Markdown rendering in worker processes (libraries.md 2)."""
 
@@ -108,4 +137,6 @@ class Settings:
     tls: TlsSettings = field(default_factory=TlsSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

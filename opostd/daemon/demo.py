@@ -22,7 +22,7 @@ from opostd.daemon.sockets import Listener
 from opostd.intake.draft import draft
 from opostd.intake.intake import Intake, Trace
 from opostd.model.errors import AddressTaken
-from opostd.model.records import Account, AccountState, PostPolicy
+from opostd.model.records import Account, AccountState, PostPolicy, Target
 from opostd.store import accounts, boxes, provision, sync
 from opostd.store.run import Store
 
@@ -156,8 +156,10 @@ async def _send_letters(store: Store, intake: Intake, settings: Settings, people
     ports = {room: getattr(settings, room).listen[0].rpartition(":")[2] for room in ("imap", "submission")}
     for letter in LETTERS:
         sender = people[letter.sender.name]
-        targets = await intake.route(letter.to, sender)
-        box = await store.run(boxes.box_by_id, targets[0].owner, targets[0].box)
+        recipient = await intake.recipient(letter.to, sender)
+        target = recipient.places[0]
+        assert isinstance(target, Target)
+        box = await store.run(boxes.box_by_id, target.owner, target.box)
         if box.uidnext > 1:
             continue
         text = letter.text
@@ -165,7 +167,7 @@ async def _send_letters(store: Store, intake: Intake, settings: Settings, people
             text = text.replace("{" + room + "}", port)
         raw = draft(text, sender=letter.sender.address, to=(letter.to,), subject=letter.subject)
         await intake.submit(
-            raw, mail_from=letter.sender.address, targets=targets, account=sender, markdown=True, trace=Trace()
+            raw, mail_from=letter.sender.address, recipients=[recipient], account=sender, markdown=True, trace=Trace()
         )
 
 

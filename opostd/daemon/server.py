@@ -31,6 +31,8 @@ from opostd.smtp.extensions import DoorKind
 from opostd.smtp.server import SmtpDoor
 from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
+from opostd.worker.agent import DeliveryAgent
+from opostd.worker.hosts import hosts
 
 log = logging.getLogger("opostd.daemon")
 
@@ -70,6 +72,7 @@ class Server:
         self._auth: Authenticator | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
+        self._delivery: DeliveryAgent | None = None
 
     async def start(self, environ: MutableMapping[str, str]) -> None:
         """Everything, in order; at the end clients come in.  Raises StartFailed or BadSettings."""
@@ -81,7 +84,13 @@ class Server:
             store = await self._open_store()
             self._renderer = RenderPool(settings.render)
             self._intake = intake = Intake(
-                store, self._renderer, limits=settings.limits, hostname=settings.hostname, domains=settings.domains
+                store,
+                self._renderer,
+                limits=settings.limits,
+                hostname=settings.hostname,
+                domains=settings.domains,
+                relay=settings.relay.via != "off",
+                retries=settings.queue,
             )
             if self._config is None:
                 self.welcome = await demo.prepare(store, intake, settings)
@@ -93,9 +102,19 @@ class Server:
         self._agent.start()
         self._auth = Authenticator(store, settings.domains, settings.auth)
         await self._open_doors(store, intake, self._auth)
+        await self._start_delivery(store, intake)
         if settings.http.listen:
             log.warning("http.listen is set, but this version has no HTTP door yet: nothing listens there")
         self.was_ready = True
+
+    async def _start_delivery(self, store: Store, intake: Intake) -> None:
+        settings = self.settings
+        found = hosts(settings.relay)
+        if found is not None:
+            self._delivery = DeliveryAgent(
+                store, intake, found, relay=settings.relay, queue=settings.queue, hostname=settings.hostname
+            )
+            await self._delivery.start()
 
     def _make_data_directory(self) -> None:
         folder = self.settings.data_directory
@@ -134,6 +153,7 @@ class Server:
                 plaintext_on_loopback=settings.auth.plaintext_on_loopback,
                 tls=context,
                 proxies=[ip_network(each) for each in settings.smtp.proxy_from] if kind is DoorKind.MX else (),
+                demo=self._config is None,
             )
         if any(each.kind.room == "imap" for each in self.listeners):
             self._imap = ImapDoor(
@@ -203,6 +223,8 @@ class Server:
                 log.error("a door did not close well", exc_info=result)
         if self._agent is not None:
             await self._agent.close()
+        if self._delivery is not None:
+            await self._delivery.close()
         if self._intake is not None:
             await self._intake.close()
         if self._auth is not None:

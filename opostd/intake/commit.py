@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from opostd.intake.deliver import SpoolKey
 from opostd.model.errors import Unavailable
 from opostd.model.ids import post_id_text
-from opostd.model.records import NewPost, Target
+from opostd.model.records import Mailing, NewPost
 from opostd.store import posts, queue
 from opostd.store.run import Group, Store, Tx, writes
 
@@ -33,8 +33,8 @@ PAUSE_S = 1.0  # before spool rows are removed again after a fault
 
 
 @writes(Group.POST)
-def keep(tx: Tx, done: Sequence[SpoolKey], items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) -> None:
-    """Keep posts with a spool row for each target; forget spool rows that are done.  One transaction."""
+def keep(tx: Tx, done: Sequence[SpoolKey], items: Sequence[Mailing], now: int) -> None:
+    """Keep posts with a spool row for each place they go to; forget spool rows that are done.  One transaction."""
     if done:
         queue.done(tx, done)
     if items:
@@ -43,13 +43,17 @@ def keep(tx: Tx, done: Sequence[SpoolKey], items: Sequence[tuple[NewPost, Sequen
 
 @dataclass(slots=True)
 class _Item:
-    post: NewPost
-    targets: Sequence[Target]
+    mailing: Mailing
+    rows: int
     kept: "asyncio.Future[None]"
 
     @property
     def octets(self) -> int:
         return len(self.post.raw) + len(self.post.text)
+
+    @property
+    def post(self) -> NewPost:
+        return self.mailing.post
 
 
 class GroupCommit:
@@ -67,13 +71,14 @@ class GroupCommit:
         self._finishing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def keep(self, post: NewPost, targets: Sequence[Target]) -> None:
-        """Returns after the commit that has the post and a spool row for each target.
+    async def keep(self, mailing: Mailing) -> None:
+        """Returns after the commit that has the post and a spool row for each place it goes to.
 
         Raises Unavailable, or whatever the database says to this one.  Cancelled, the post is kept all the same.
         """
-        await self._wait_for_room(len(post.raw) + len(post.text))
-        item = _Item(post, targets, asyncio.get_running_loop().create_future())
+        await self._wait_for_room(len(mailing.post.raw) + len(mailing.post.text))
+        rows = sum(len(each.places) for each in mailing.recipients)
+        item = _Item(mailing, rows, asyncio.get_running_loop().create_future())
         item.kept.add_done_callback(_looked_at)
         self._waiting.append(item)
         self._waiting_octets += item.octets
@@ -130,7 +135,7 @@ class GroupCommit:
         octets = rows = 0
         while self._waiting:
             item = self._waiting[0]
-            octets, rows = octets + item.octets, rows + max(1, len(item.targets))
+            octets, rows = octets + item.octets, rows + max(1, item.rows)
             if batch and (octets > MAX_BATCH_OCTETS or rows > MAX_BATCH_ROWS):
                 break
             batch.append(self._waiting.popleft())
@@ -165,7 +170,7 @@ class GroupCommit:
     async def _try(self, done: list[SpoolKey], batch: list[_Item]) -> Exception | None:
         """One transaction; those it keeps are answered."""
         try:
-            await self._store.run(keep, done, [(item.post, item.targets) for item in batch], self._now())
+            await self._store.run(keep, done, [item.mailing for item in batch], self._now())
         except Exception as error:
             return error
         for item in batch:

@@ -49,13 +49,17 @@ class Ticket:
 
 @dataclass(slots=True)
 class Arrival:
-    """One post on its way into one box.  spooled: the spool knows of it, so that it is tried until it is there."""
+    """One post on its way into one box.
+
+    spooled: the spool knows of it, so that it is tried until it is there.  told: somebody wants to hear that it is.
+    """
 
     owner: OwnerId
     box: BoxId
     delivery: Delivery
     tickets: tuple[Ticket, ...]
     spooled: bool = True
+    told: bool = False
 
     @property
     def key(self) -> Key:
@@ -69,8 +73,9 @@ class Arrival:
 class Deliverer:
     """Puts arrivals into their boxes, in the order in which they come.
 
-    settled: told of what is there, or can never be, so that the spool forgets it.  failed: told, with the error, of
-    what must be tried again.
+    settled: told of what is there, so that the spool forgets it.  ended: told of what is there where somebody wants to
+    hear of that (None), and of what can never be (the error).  failed: told, with the error, of what must be tried
+    again.
     """
 
     def __init__(
@@ -80,11 +85,13 @@ class Deliverer:
         now: Callable[[], int],
         settled: Callable[[list[SpoolKey]], None],
         failed: Callable[[Arrival, Exception], None],
+        ended: Callable[[Arrival, Exception | None], None],
     ) -> None:
         self._store = store
         self._now = now
         self._settled = settled
         self._failed = failed
+        self._ended = ended
         self._waiting: deque[Arrival] = deque()
         self._held: dict[Key, dict[PostId, Arrival]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -126,6 +133,7 @@ class Deliverer:
                 known = boxes[arrival.key].setdefault(arrival.delivery.post, arrival)
                 if known is not arrival:
                     known.tickets += arrival.tickets
+                    known.told |= arrival.told
             await self._deliver(boxes)
 
     async def _deliver(self, boxes: dict[Key, dict[PostId, Arrival]]) -> None:
@@ -166,11 +174,17 @@ class Deliverer:
             if isinstance(result, Exception):
                 if arrival.spooled:
                     post = post_id_text(arrival.delivery.post)
-                    log.warning("dropped id=%s owner=%d box=%d: the box is gone", post, arrival.owner, arrival.box)
+                    log.warning("given up id=%s owner=%d box=%d: the box is gone", post, arrival.owner, arrival.box)
+                    self._ended(arrival, result)
                 arrival.settle(result)
             elif uid is not None:
+                if arrival.told:
+                    self._ended(arrival, None)
                 arrival.settle((result.uidvalidity, uid))
-        self._settled([(post, each.owner, each.box) for post, each in arrivals.items() if each.spooled])
+        if not isinstance(result, Exception):
+            self._settled(
+                [(post, each.owner, each.box) for post, each in arrivals.items() if each.spooled and not each.told]
+            )
 
     def _hold(self, arrivals: dict[PostId, Arrival], error: OpostError) -> None:
         """Keep them in front of what comes next for their box, as far as there is room."""

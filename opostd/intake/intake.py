@@ -1,4 +1,4 @@
-"""What arrives becomes a post: checked, completed, rendered, analysed once, kept, delivered.
+"""What arrives becomes a post: checked, completed, rendered, analysed once, kept, delivered, or left to the agent.
 
 The way of a message is design.md 4.  What must stay true: ``submit`` and ``append`` return after the commit that keeps
 the post, and after one try to put it into its boxes, so that whoever looks after 250 or OK finds it; a caller who is
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from opostd.config import LimitSettings, Markdown
+from opostd.config import LimitSettings, Markdown, QueueSettings
 from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.commit import GroupCommit
@@ -22,18 +22,32 @@ from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, check_kept, read
-from opostd.intake.retry import Retry
+from opostd.intake.report import Action, Status
+from opostd.intake.retry import FIRST_PAUSE_S, Retry
 from opostd.intake.route import Router
+from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
+from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, Unavailable
 from opostd.model.flags import Flags
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Account, NewPost, Target
+from opostd.model.records import (
+    Account,
+    Mailing,
+    NewPost,
+    Notify,
+    Origin,
+    Outside,
+    Place,
+    Recipient,
+    Target,
+    Wish,
+)
 from opostd.render.pool import RenderPool
-from opostd.store import provision, withdraw
+from opostd.store import provision, queue, withdraw
 from opostd.store.delivery import Delivery, deliver
 from opostd.store.replace import replace
 from opostd.store.run import Store
@@ -76,7 +90,8 @@ def once_each(targets: Sequence[Target]) -> tuple[Target, ...]:
 class Intake:
     """One for all doors of a process.  Works from the first call; ``start`` adds the care for what is left over.
 
-    hostname: in Received and Message-ID.  domains: ours, the first completes an address without one.
+    hostname: in Received and Message-ID.  domains: ours, the first completes an address without one.  relay: whether
+    mail may leave.
     """
 
     def __init__(
@@ -87,19 +102,32 @@ class Intake:
         limits: LimitSettings,
         hostname: str,
         domains: tuple[str, ...],
+        relay: bool = False,
+        retries: QueueSettings | None = None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.domains = domains
+        self.relay = relay
         self._store = store
         self._renderer = renderer
         self._limits = limits
         self._hostname = hostname
         self._now = now
-        self._router = Router(store, domains)
+        retries = retries or QueueSettings()
+        self._router = Router(store, domains, relay)
+        self.teller = Teller(store, self._router, hostname=hostname, domains=domains, now=now)
         self._commit = GroupCommit(store, now=now)
-        self._deliverer = Deliverer(store, now=now, settled=self._commit.forget, failed=self._failed)
-        self._retry = Retry(store, self._deliverer, now=now)
+        self._deliverer = Deliverer(store, now=now, settled=self._commit.forget, failed=self._failed, ended=self._ended)
+        self._retry = Retry(
+            store,
+            self._deliverer,
+            schedule=Schedule(retries.local_tries, FIRST_PAUSE_S, retries.longest_pause_s, retries.warn_after_s),
+            teller=self.teller,
+            kept=self.kept,
+            now=now,
+        )
         self._indexing = Indexing(store)
+        self._leaving: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -118,20 +146,34 @@ class Intake:
         await self._indexing.close()
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
-                await self._idle.wait()
-                await self._deliverer.finish()
+                for _ in range(2):  # what is there may have to be told of
+                    await self._idle.wait()
+                    await self._deliverer.finish()
                 await self._commit.finish()
         except TimeoutError:
             log.warning("closed with deliveries under way: they stay in the spool")
         await self._deliverer.cancel()
         await self._commit.cancel()
 
-    async def route(self, address: str, account: Account | None) -> tuple[Target, ...]:
-        """The boxes that an address leads to, each once.  account: who sends, None for somebody from outside.
+    async def route(self, address: str, account: Account | None) -> tuple[Place, ...]:
+        """The places that an address leads to, each once.  account: who sends, None for somebody from outside.
 
         Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
         """
         return await self._router.route(address, account)
+
+    async def recipient(self, address: str, account: Account | None) -> Recipient:
+        """``route``, as a recipient of whom nothing else was said."""
+        return Recipient(Wish(address), await self._router.route(address, account))
+
+    def on_leaving(self, callback: Callable[[], None]) -> None:
+        """Call this whenever something was kept that leaves."""
+        self._leaving = callback
+
+    def kept(self, mailings: Sequence[Mailing]) -> None:
+        """These were kept by somebody else's commit: see to their delivery.  Returns at once."""
+        for mailing in mailings:
+            self._deliver(mailing, self._now())
 
     async def owns(self, address: str, account: Account) -> bool:
         """Whether the account may write this address as a sender: its own with any +tag, or an alias that leads to it.
@@ -145,20 +187,22 @@ class Intake:
         raw: bytes,
         *,
         mail_from: str,
-        targets: Sequence[Target],
+        recipients: Sequence[Recipient],
         account: Account | None,
         markdown: Markdown | bool,
         trace: Trace,
+        envid: str = "",
+        ret: str = "",
     ) -> PostId:
         """Keep a message and deliver it; its id.
 
-        raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  targets: 1 or more, from ``route``.
-        account: whose submission it is, None for mail from other servers, which gets trace fields only.  markdown:
-        which text is rendered; true is "plain", false "off".  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress,
-        Unavailable.
+        raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  recipients: from ``recipient`` or
+        with the places of ``route``, 1 or more places in all.  account: whose submission it is, None for mail from
+        other servers, which gets trace fields only.  markdown: which text is rendered; true is "plain", false "off".
+        envid, ret: as MAIL had them (RFC 3461).  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
         """
-        unique = once_each(targets)
-        if not unique:
+        places = dict.fromkeys(place for each in recipients for place in each.places)
+        if not places:
             raise NoSuchAddress("no recipient")
         with self._busy():
             id_, now = new_post_id(), self._now()
@@ -170,6 +214,7 @@ class Intake:
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
             message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            unique = once_each([place for place in places if isinstance(place, Target)])
             found = [
                 await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
             ]
@@ -187,7 +232,8 @@ class Intake:
             post = await self._off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             if end is not None:  # first: a post that is kept without its end would stay for ever
                 await self._store.run(withdraw.set_end, id_, end)
-            await self._to_the_end(self._keep_and_deliver(post, unique, now))
+            mailing = Mailing(post, tuple(recipients), Origin(mail_from, envid, ret))
+            await self._to_the_end(self._keep_and_deliver(mailing, now))
             return id_
 
     async def append(self, messages: Sequence[NewMessage], owner: OwnerId, box: BoxId) -> tuple[int, tuple[Uid, ...]]:
@@ -237,19 +283,36 @@ class Intake:
         html = await self._renderer.render(source.text)
         return md.built(message, source, html, b"=_" + post_id_text(id_).encode())
 
-    async def _keep_and_deliver(self, post: NewPost, targets: Sequence[Target], now: int) -> None:
-        await self._commit.keep(post, targets)
+    async def _keep_and_deliver(self, mailing: Mailing, now: int) -> None:
+        await self._commit.keep(mailing)
+        ticket = self._deliver(mailing, now)
+        if ticket.left:
+            await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
+
+    def _deliver(self, mailing: Mailing, now: int) -> Ticket:
+        """On its way, once it is kept: into boxes here, and to the agent."""
         self._indexing.wake()
-        delivery = Delivery(post.facts.id, post.facts.size, now, 0, ())
-        ticket = Ticket(len(targets), asyncio.get_running_loop().create_future())
-        self._deliverer.put(Arrival(each.owner, each.box, delivery, (ticket,)) for each in targets)
-        await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
+        told: dict[tuple[OwnerId, BoxId], bool] = {}
+        for recipient in mailing.recipients:
+            success = Notify.SUCCESS in recipient.wish.notify
+            for place in recipient.places:
+                if isinstance(place, Target):
+                    key = place.owner, place.box
+                    told[key] = told.get(key, False) or (success and not place.nested)
+        if any(isinstance(place, Outside) for recipient in mailing.recipients for place in recipient.places):
+            self._leaving()
+        ticket = Ticket(len(told), asyncio.get_running_loop().create_future())
+        delivery = Delivery(mailing.post.facts.id, mailing.post.facts.size, now, 0, ())
+        self._deliverer.put(
+            Arrival(owner, box, delivery, (ticket,), told=success) for (owner, box), success in told.items()
+        )
+        return ticket
 
     async def _keep_and_append(
         self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId
     ) -> tuple[int, tuple[Uid, ...]]:
         """One message goes with whatever else is delivered now."""
-        await self._commit.keep(post, ())
+        await self._commit.keep(Mailing(post))
         self._indexing.wake()
         ticket = Ticket(1, asyncio.get_running_loop().create_future())
         self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
@@ -263,7 +326,7 @@ class Intake:
         self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
     ) -> tuple[int, tuple[Uid, ...]]:
         """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
-        await asyncio.gather(*(self._commit.keep(post, ()) for post, _ in rows))
+        await asyncio.gather(*(self._commit.keep(Mailing(post)) for post, _ in rows))
         self._indexing.wake()
         placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
         return placed.uidvalidity, placed.uids
@@ -271,12 +334,33 @@ class Intake:
     async def _keep_and_replace(
         self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid, now: int
     ) -> tuple[int, Uid]:
-        await self._commit.keep(post, ())
+        await self._commit.keep(Mailing(post))
         placed = await self._store.run(replace, owner, source, uid, box, delivery, now)
         return placed.uidvalidity, placed.uids[0]
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
         self._retry.hurry()
+
+    def _ended(self, arrival: Arrival, error: Exception | None) -> None:
+        """Somebody is told of it; the spool keeps the row until that is kept, so that it is told for certain, once."""
+        self._begin(self._tell(arrival, error))
+
+    async def _tell(self, arrival: Arrival, error: Exception | None) -> None:
+        key = (arrival.delivery.post, arrival.owner, arrival.box)
+        try:
+            for row in await self._store.run(queue.of_post, arrival.delivery.post):
+                if row.key != key:
+                    continue
+                if error is None:
+                    statuses = [Status(wish, Action.DELIVERED, "2.0.0") for wish in row.wishes]
+                else:
+                    said = "The mailbox is not there any more."
+                    statuses = [Status(wish, Action.FAILED, "5.2.1", diagnostic=said) for wish in row.wishes]
+                reports = await self.teller.notification(row.post, row.origin, row.created, statuses)
+                if await self._store.run(queue.done_and_told, key, reports, self._now()):
+                    self.kept(reports)
+        except Unavailable as fault:
+            log.warning("not told id=%s error=%r", post_id_text(arrival.delivery.post), fault)  # the spool still has it
 
     # What close() waits for
 
@@ -298,10 +382,14 @@ class Intake:
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """What has begun goes on without its caller, who may be cancelled: a client that is gone."""
+        return await asyncio.shield(self._begin(work))
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
+        self._idle.clear()
         task.add_done_callback(self._finished)
-        return await asyncio.shield(task)
+        return task
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)

@@ -1,8 +1,11 @@
 """An address leads to boxes: a user's INBOX, the source box of a group or of `everyone`, or what an alias names.
 
-RFC 5321 4.5.1 (postmaster), RFC 5233 (+detail).  What must stay true: nobody posts to a source whose policy does not
-let them; the same user twice is one target; an alias that leads in a circle, or to too many, ends; `postmaster` of
-each of our domains leads to somebody as long as there is an administrator.
+Where mail may leave, an address of another domain leads there, for who has logged in, and for an alias.
+
+RFC 5321 4.5.1 (postmaster), RFC 5233 (+detail).  What must stay true: nothing is relayed for anybody who has not
+logged in; nobody posts to a source whose policy does not let them; the same user twice is one target; an alias that
+leads in a circle, or to too many, ends; `postmaster` of each of our domains leads to somebody as long as there is an
+administrator.
 """
 
 import logging
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Account, Address, AddressKind, MemberRole, PostPolicy, Target
+from opostd.model.records import Account, Address, AddressKind, MemberRole, Outside, Place, PostPolicy, Target
 from opostd.store import accounts, boxes, nesting, provision
 from opostd.store.run import Store
 
@@ -25,18 +28,23 @@ POSTMASTER = "postmaster"
 
 @dataclass(slots=True)
 class Router:
-    """Looks addresses up.  domains: ours."""
+    """Looks addresses up.  domains: ours; relay: whether mail may leave."""
 
     store: Store
     domains: tuple[str, ...]
+    relay: bool = False
     # An INBOX is neither deleted nor renamed (RFC 9051 6.3.6), and an owner's id is never given again.
     _inboxes: dict[OwnerId, BoxId] = field(default_factory=dict)
 
-    async def route(self, address: str, account: Account | None) -> tuple[Target, ...]:
-        """The boxes, each once, in the order found.  address: with or without a domain; account: who sends, if known.
+    async def route(self, address: str, account: Account | None) -> tuple[Place, ...]:
+        """The places, each once, in the order found.  address: with or without a domain; account: who sends, if known.
 
         Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
         """
+        if self.relay and self._is_outside(address):
+            if account is None:
+                raise NotAllowed(f"no relaying to {address}")
+            return (accounts.outside(address),)
         addr = accounts.fold_address(address, self.domains)
         found = (await self._look_up([addr])).get(addr)
         if found is not None and found.kind is AddressKind.USER:  # nearly all
@@ -44,23 +52,40 @@ class Router:
         if found is None and addr.partition("@")[0] != POSTMASTER:
             raise NoSuchAddress(addr)
         leaves = [] if found is None else await self._leaves(found)
-        targets: dict[Target, None] = {}
+        targets: dict[Place, None] = {}
         refusal: Exception | None = None
         for leaf in leaves:
             try:
+                if isinstance(leaf, Outside):
+                    targets[leaf] = None
+                    continue
                 for target in await self._targets(leaf, account):
                     targets[target] = None
             except (NoSuchBox, NoSuchAddress, NotAllowed) as error:
                 refusal = error
         if addr.partition("@")[0] == POSTMASTER:
             if not targets:
-                targets = dict.fromkeys(await self._administrators())
+                targets = dict.fromkeys([*await self._administrators()])
         elif isinstance(refusal, NotAllowed):
             # Half of an alias would be mail that is lost without a word.
             raise refusal
         if not targets:
             raise NoSuchAddress(addr)
         return tuple(targets)
+
+    async def route_report(self, sender: str) -> tuple[Place, ...]:
+        """Where what is to be told to a sender goes.  Raises NoSuchAddress, NotAllowed, BadAddress, Unavailable."""
+        if self._is_outside(sender) and self.relay:
+            return (accounts.outside(sender),)
+        return await self.route(sender, None)
+
+    def is_ours(self, address: str) -> bool:
+        """Whether an address is in a domain of ours; an empty one is in none."""
+        return bool(address) and not self._is_outside(address)
+
+    def _is_outside(self, address: str) -> bool:
+        _, at, domain = address.rpartition("@")
+        return bool(at) and domain.lower().removesuffix(".") not in {each.lower() for each in self.domains}
 
     async def owns(self, address: str, account: Account) -> bool:
         """Whether an address may be written as a sender by this account: its own with any +tag, or an alias of it."""
@@ -71,7 +96,7 @@ class Router:
             targets = await self.route(addr, account)
         except (NoSuchAddress, NotAllowed, BadAddress, LimitReached):
             return False
-        return any(target.owner == account.owner and not target.source for target in targets)
+        return any(isinstance(each, Target) and each.owner == account.owner and not each.source for each in targets)
 
     async def _look_up(self, addrs: Sequence[str]) -> dict[str, Address]:
         """What of these is there, by the address as asked.  A +tag is dropped where only that finds a person."""
@@ -88,22 +113,26 @@ class Router:
                 found[addr] = row
         return found
 
-    async def _leaves(self, start: Address) -> list[Address]:
-        """The users and sources behind an address, breadth first; one look-up for each level of aliases."""
-        leaves: dict[str, Address] = {}
+    async def _leaves(self, start: Address) -> list[Address | Outside]:
+        """What is behind an address, breadth first; one look-up for each level of aliases."""
+        leaves: dict[str, Address | Outside] = {}
         seen = {start.addr}
         level = [start]
         for _ in range(MAX_ALIAS_DEPTH + 1):
             names: dict[str, None] = {}
             for address in level:
                 if address.kind is AddressKind.ALIAS:
-                    names.update(dict.fromkeys(name for name in self._folded(address) if name not in seen))
+                    for name in self._folded(address):
+                        if isinstance(name, Outside):
+                            leaves[name.address] = name
+                        elif name not in seen:
+                            names[name] = None
                 else:
                     leaves[address.addr] = address
             if not names:
                 return list(leaves.values())
             seen.update(names)
-            if len(seen) > MAX_ALIAS_ADDRESSES:
+            if len(seen) + len(leaves) > MAX_ALIAS_ADDRESSES:
                 break
             rows = await self._look_up(list(names))
             for name in names.keys() - rows.keys():
@@ -111,10 +140,13 @@ class Router:
             level = [rows[name] for name in names if name in rows]
         raise LimitReached(f"{start.addr} leads to too many addresses")
 
-    def _folded(self, alias: Address) -> list[str]:
-        names = []
+    def _folded(self, alias: Address) -> list[str | Outside]:
+        names: list[str | Outside] = []
         for name in alias.target.split():
             try:
+                if self.relay and self._is_outside(name):
+                    names.append(accounts.outside(name))
+                    continue
                 names.append(accounts.fold_address(name, self.domains))
             except BadAddress:
                 log.warning("alias %r has no address in %r", alias.addr, name)

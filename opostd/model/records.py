@@ -199,6 +199,67 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """A mailbox of another server that a post goes to.  address: as written, its domain in lower case."""
+
+    address: str
+
+
+Place = Target | Outside
+"""Where a recipient leads: a box here, or an address elsewhere."""
+
+
+class Notify(IntFlag):
+    """When a sender wants to hear of a recipient (RFC 3461 4.1); no bit: nothing was said of it."""
+
+    SUCCESS = 1
+    FAILURE = 2
+    DELAY = 4
+    NEVER = 8
+
+
+NOT_SAID = Notify(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A recipient as its sender named it.  orcpt: ``type;xtext`` as written (RFC 3461 4.2), or empty."""
+
+    address: str
+    notify: Notify = NOT_SAID
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient of a message, and the places that it leads to."""
+
+    wish: Wish
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who is told what becomes of a message: the envelope's sender, empty for ``<>``, who is never told.
+
+    envid: xtext (RFC 3461 4.4); ret: FULL, HDRS or empty (RFC 3461 4.3).
+    """
+
+    sender: str = ""
+    envid: str = ""
+    ret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A post with all that the spool must know of it."""
+
+    post: NewPost
+    recipients: tuple[Recipient, ...] = ()
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveredPost:
     """A post in a box: one reader's private row."""
 

@@ -62,6 +62,15 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="BDAT without BINARYMIME: a message with NUL, bare CR or bare LF is refused as in DATA, since IMAP"
         " could not serve it as it came. A BDAT whose length cannot be read ends the connection.",
     ),
+    Extension(
+        "DSN",
+        "RFC 3461",
+        lambda offer: "DSN" if offer.kind is DoorKind.SUBMISSION else "",
+        mail=frozenset({"RET", "ENVID"}),
+        rcpt=frozenset({"NOTIFY", "ORCPT"}),
+        # Whoever asked to hear of success would have us write to a sender that nobody has proved.
+        deviation="On submission only: the server before us tells of mail from outside (RFC 3461 5.2.2).",
+    ),
     Extension("LIMITS", "RFC 9422", lambda offer: f"LIMITS RCPTMAX={offer.max_recipients}"),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),
     # PLAIN and LOGIN show the password: all of them only under TLS (security.md 1.4), or on loopback.
@@ -72,8 +81,6 @@ EXTENSIONS: tuple[Extension, ...] = (
         mail=frozenset({"AUTH"}),
         deviation="No SCRAM-SHA-256-PLUS here: the TLS of this door gives no channel binding.",
     ),
-    # Their syntax is known (params.py); they are announced once the queue keeps the wishes.
-    Extension("DSN", "RFC 3461", _always(""), mail=frozenset({"RET", "ENVID"}), rcpt=frozenset({"NOTIFY", "ORCPT"})),
 )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Target
-from opostd.smtp import policy
+from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Wish
+from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
+from opostd.smtp.transaction import Rcpt
 
 if TYPE_CHECKING:
     from opostd.smtp.server import SmtpSession
@@ -26,10 +27,11 @@ log = logging.getLogger("opostd.smtp")
 class Hooks:
     """One for all sessions of a door.  aiosmtpd's session and envelope, the second and third argument, are unused."""
 
-    def __init__(self, kind: DoorKind, intake: Intake, markdown: Markdown) -> None:
+    def __init__(self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False) -> None:
         self._kind = kind
         self._intake = intake
         self._markdown = markdown
+        self._demo = demo
         self._domains = frozenset(domain.lower() for domain in intake.domains)
 
     async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
@@ -41,11 +43,18 @@ class Hooks:
 
     async def handle_RCPT(
         self, server: "SmtpSession", session: Any, envelope: Any, path: Path
-    ) -> tuple[Target, ...] | Reply:
-        """The boxes a recipient leads to, or the refusal.  Raises NoSuchAddress, NotAllowed, Unavailable."""
-        refusal = policy.check_recipient(path, self._domains)
+    ) -> tuple[Place, ...] | Reply:
+        """Where a recipient leads, or the refusal.  Raises NoSuchAddress, NotAllowed, Unavailable."""
+        relay = self._intake.relay and server.account is not None
+        refusal = policy.check_recipient(path, self._domains, relay=relay)
         if refusal is not None:
             return refusal
+        if self._demo:
+            if magic.never_answered(path.local):
+                await server.hang()
+            played = magic.magic(path.local)
+            if played is not None:
+                return played
         return await self._intake.route(path.address, server.account)
 
     async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> PostId:
@@ -55,7 +64,9 @@ class Hooks:
         post = await self._intake.submit(
             raw,
             mail_from=said.mail_from.address,
-            targets=tuple(said.targets),
+            recipients=[_recipient(rcpt) for rcpt in said.recipients],
+            envid=said.params.envid,
+            ret=said.params.ret,
             account=server.account,
             markdown=self._markdown,
             trace=Trace(
@@ -69,8 +80,15 @@ class Hooks:
         log.info(
             "accepted from=%s to=%s size=%d id=%s",
             said.mail_from.address or "<>",
-            said.recipients[0].address + (f"+{len(said.recipients) - 1}" if len(said.recipients) > 1 else ""),
+            said.recipients[0].path.address + (f"+{len(said.recipients) - 1}" if len(said.recipients) > 1 else ""),
             len(raw),
             post_id_text(post),
         )
         return post
+
+
+def _recipient(rcpt: Rcpt) -> Recipient:
+    notify = NOT_SAID
+    for word in rcpt.params.notify:
+        notify |= Notify[word]
+    return Recipient(Wish(rcpt.path.address, notify, rcpt.params.orcpt), rcpt.places)

@@ -61,9 +61,14 @@ def check_sender(kind: DoorKind, path: Path, domains: Iterable[str]) -> Reply | 
     return None
 
 
-def check_recipient(path: Path, domains: Iterable[str]) -> Reply | None:
-    """Why nothing goes to this recipient from here, or None where it is to be looked up."""
-    if path.asks_for_relay or not is_local(path, domains):
+def check_recipient(path: Path, domains: Iterable[str], *, relay: bool = False) -> Reply | None:
+    """Why nothing goes to this recipient from here, or None where it is to be looked up.
+
+    relay: the client has logged in, and mail may leave; not for an address literal, which no DNS can vouch for.
+    """
+    if path.asks_for_relay:
+        return say.NO_RELAY
+    if not is_local(path, domains) and (not relay or path.domain.startswith("[")):
         return say.NO_RELAY
     return None
 

@@ -207,6 +207,12 @@ class SmtpSession(SMTP):
         """Done when the connection is closed on both sides."""
         return self._closed  # type: ignore[no-any-return,attr-defined]
 
+    async def hang(self) -> None:
+        """No more answers until the client gives up, or the server ends it.  Raises Cut."""
+        while await self._reader.read(CHUNK):
+            pass
+        raise Cut(None)
+
     def abort(self) -> None:
         """End the connection whether its last reply has left or not."""
         if self.transport is not None:
@@ -377,12 +383,14 @@ class SmtpSession(SMTP):
         if (refusal := transaction.check_rcpt(self.state, rcpt, self._rules)) is not None:
             return await self._refuse_rcpt(refusal)
         try:
-            targets = await self._call_handler_hook("RCPT", recipient)
+            places = await self._call_handler_hook("RCPT", recipient)
+        except Cut:
+            raise
         except Exception as error:
             return await self._refuse_rcpt(reply_to(error))
-        if isinstance(targets, Reply):
-            return await self._refuse_rcpt(targets)
-        self._say(self._apply(transaction.Rcpt(rcpt.path, rcpt.params, targets)))
+        if isinstance(places, Reply):
+            return await self._refuse_rcpt(places)
+        self._say(self._apply(transaction.Rcpt(rcpt.path, rcpt.params, places)))
 
     async def _refuse_rcpt(self, refusal: Reply) -> None:
         """Harvesting costs time: [10] refusals a second and peer, [20] in a connection (security.md 1.2)."""
@@ -634,6 +642,7 @@ class SmtpDoor:
         tls: ssl.SSLContext | None,
         timing: Timing | None = None,
         proxies: Sequence[proxy.Network] = (),
+        demo: bool = False,
     ) -> None:
         self.kind = kind
         self.hostname = hostname
@@ -643,7 +652,7 @@ class SmtpDoor:
         self.tls = tls
         self.timing = timing or Timing()
         self.proxies = proxies
-        self.hooks = Hooks(kind, intake, markdown)
+        self.hooks = Hooks(kind, intake, markdown, demo=demo)
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[SmtpSession] = set()
         self.stopping = False

@@ -8,7 +8,7 @@ the envelope.
 
 from dataclasses import dataclass, replace
 
-from opostd.model.records import Target
+from opostd.model.records import Place
 from opostd.smtp import reply as say
 from opostd.smtp.params import NO_MAIL_PARAMS, MailParams, RcptParams
 from opostd.smtp.path import Path
@@ -33,15 +33,15 @@ class Rules:
 class Envelope:
     """What the client has said so far.
 
-    hello: its name, empty before EHLO; refused: RCPTs answered no; chunked: the message has begun to come by BDAT.
+    hello: its name, empty before EHLO; recipients: the RCPTs answered yes; refused: how many were answered no; chunked:
+    the message has begun to come by BDAT.
     """
 
     hello: str = ""
     extended: bool = False
     mail_from: Path | None = None
     params: MailParams = NO_MAIL_PARAMS
-    recipients: tuple[Path, ...] = ()
-    targets: frozenset[Target] = frozenset()
+    recipients: tuple["Rcpt", ...] = ()
     refused: int = 0
     chunked: bool = False
 
@@ -64,11 +64,11 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Rcpt:
-    """targets: the boxes it leads to, filled in once it was looked up."""
+    """places: where it leads, filled in once it was looked up."""
 
     path: Path
     params: RcptParams
-    targets: tuple[Target, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +160,8 @@ def forget(envelope: Envelope) -> Envelope:
 def apply(envelope: Envelope, event: Event) -> tuple[Envelope, Reply]:
     """The next envelope and the reply.  The event has passed its checks."""
     match event:
-        case Rcpt(path, _, targets):
-            return (
-                replace(envelope, recipients=(*envelope.recipients, path), targets=envelope.targets.union(targets)),
-                say.RECIPIENT_OK,
-            )
+        case Rcpt():
+            return replace(envelope, recipients=(*envelope.recipients, event)), say.RECIPIENT_OK
         case Refusal(reply):
             return replace(envelope, refused=envelope.refused + 1), reply
         case Chunk(octets):

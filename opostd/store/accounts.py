@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from opostd.model.errors import BadAddress, NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
-from opostd.model.records import Account, AccountState, Address, AddressKind
+from opostd.model.records import Account, AccountState, Address, AddressKind, Outside
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.run import Group, Tx, reads, writes
@@ -19,6 +19,8 @@ MAX_DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
 
 # What stands in an address without quotes: dot-atom of RFC 5322 3.2.3, and UTF-8 of RFC 6532.
 _LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]+\Z")
+_QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*"\Z')  # RFC 5321 4.1.2
+_DOMAIN = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*\Z")
 _ADDRESS = sa.select(
     schema.address.c.addr,
     schema.address.c.owner_id,
@@ -62,6 +64,22 @@ def fold_address(text: str, domains: Sequence[str]) -> str:
     if domain not in {each.lower() for each in domains}:
         raise BadAddress(f"{_shown(text)} is not in a domain of this server")
     return f"{local}@{domain}"
+
+
+def outside(text: str) -> Outside:
+    """An address of another server, its domain in lower case and without a last dot.  Raises BadAddress."""
+    local, _, domain = text.rpartition("@")
+    domain = domain.lower().removesuffix(".")
+    try:
+        octets = len(local.encode()), len(domain.encode())
+    except UnicodeEncodeError:
+        raise BadAddress("an address is UTF-8") from None
+    dotted = _LOCAL.match(local) and ".." not in local and not local.startswith(".") and not local.endswith(".")
+    if not (dotted or _QUOTED.match(local)) or not _DOMAIN.match(domain) or not text.isprintable():
+        raise BadAddress(f"{_shown(text)} is no address")
+    if octets[0] > MAX_LOCAL_OCTETS or octets[1] > MAX_DOMAIN_OCTETS:
+        raise BadAddress(f"{_shown(text)} is too long for an address")
+    return Outside(f"{local}@{domain}")
 
 
 def _shown(text: str) -> str:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from opostd.model.errors import LostPost
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import NewPost, PostFacts, Target
+from opostd.model.records import Mailing, PostFacts
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
 from opostd.store.dialect import among, insert_new
 from opostd.store.run import Group, Tx, reads, writes
+from opostd.store.spooling import spool
 from opostd.store.types import storable
 
 _FIELDS = tuple(field.name for field in fields(PostFacts))
@@ -31,32 +32,20 @@ _SLICE = sa.select(
 
 
 @writes(Group.POST)
-def accept(tx: Tx, items: Sequence[tuple[NewPost, Sequence[Target]]], now: int) -> None:
-    """Keeps posts, and that each is still to be put into its targets.  May be repeated: what is there stays."""
-    for page in chunks(items):
-        insert_new(tx, _post, [_facts_row(new.facts) for new, _ in page])
-        insert_new(tx, _body, [{"id": new.facts.id, "raw": new.raw} for new, _ in page])
-        search_index.put(tx, [(new.facts.id, new.sought, new.text) for new, _ in page])
+def accept(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
+    """Keeps posts, and that each is still to reach its recipients.  May be repeated: what is there stays."""
+    for page in chunks(mailings):
+        new = [mailing.post for mailing in page]
+        insert_new(tx, _post, [_facts_row(each.facts) for each in new])
+        insert_new(tx, _body, [{"id": each.facts.id, "raw": each.raw} for each in new])
+        search_index.put(tx, [(each.facts.id, each.sought, each.text) for each in new])
         if tx.again:
             # An earlier COMMIT may have gone through without its answer, and then nothing here was written.  A COMMIT
             # of nothing does not wait for the standby, so 250 might be said of what only a lost machine had.
             tx.execute(
-                sa.update(_post).where(_post.c.id.in_([new.facts.id for new, _ in page])).values(size=_post.c.size)
+                sa.update(_post).where(_post.c.id.in_([each.facts.id for each in new])).values(size=_post.c.size)
             )
-    waiting = [
-        {
-            "post_id": new.facts.id,
-            "owner_id": target.owner,
-            "box_id": target.box,
-            "source": target.source,
-            "next_at": now,
-            "created": now,
-        }
-        for new, targets in items
-        for target in targets
-    ]
-    for rows in chunks(waiting):
-        insert_new(tx, schema.spool, rows)
+    spool(tx, mailings, now)
 
 
 def _facts_row(facts: PostFacts) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The spool: what is accepted and not yet in its box; leased in batches, removed when done.
 
-A lease ends by itself, so whoever dies loses nothing: the delivery that is then done again is idempotent.
+A lease ends by itself, so whoever dies loses nothing: the delivery that is then done again is idempotent.  What was
+tried often enough is held, not dropped: it waits for an administrator, and no lease takes it.
 """
 
 from collections.abc import Sequence
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
-from opostd.store import schema
+from opostd.model.records import Mailing, Origin, Wish
+from opostd.store import posts, schema
 from opostd.store.database import chunks
 from opostd.store.run import Group, Tx, reads, writes
+from opostd.store.spooling import HELD_AT, read_wishes
+from opostd.store.types import storable
 
 Key = tuple[PostId, OwnerId, BoxId]
 MAX_ERROR_CHARS = 500
@@ -28,7 +32,10 @@ _DELETE = sa.delete(_spool).where(*_THIS)
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """One post for one box.  attempts: with this lease counted; last_error: of the attempt before, or empty."""
+    """One post for one box.  attempts: with this lease counted; last_error: of the attempt before, or empty.
+
+    wishes: the recipients that led here.  warned: the sender has been told that it takes long.
+    """
 
     post: PostId
     owner: OwnerId
@@ -38,33 +45,62 @@ class Pending:
     next_at: int
     created: int
     last_error: str
+    warned: bool
+    origin: Origin
+    wishes: tuple[Wish, ...]
 
     @property
     def key(self) -> Key:
         return self.post, self.owner, self.box
 
+    @property
+    def held(self) -> bool:
+        return self.next_at >= HELD_AT
+
 
 _COLUMNS = (
-    *_KEY, _spool.c.source, _spool.c.attempts, _spool.c.next_at, _spool.c.created, _spool.c.last_error
+    *_KEY, _spool.c.source, _spool.c.attempts, _spool.c.next_at, _spool.c.created, _spool.c.last_error,
+    _spool.c.warned, _spool.c.sender, _spool.c.envid, _spool.c.ret, _spool.c.wishes,
 )  # fmt: skip
 
 
 def _pending(row: Sequence[object]) -> Pending:
-    post, owner, box, source, *rest = row
-    return Pending(PostId(post), OwnerId(owner), BoxId(box), bool(source), *rest)  # type: ignore[arg-type]
+    post, owner, box, source, attempts, next_at, created, last_error, warned, sender, envid, ret, wishes = row
+    return Pending(
+        PostId(post),  # type: ignore[arg-type]
+        OwnerId(owner),  # type: ignore[arg-type]
+        BoxId(box),  # type: ignore[arg-type]
+        bool(source),
+        attempts,  # type: ignore[arg-type]
+        next_at,  # type: ignore[arg-type]
+        created,  # type: ignore[arg-type]
+        last_error,  # type: ignore[arg-type]
+        bool(warned),
+        Origin(str(sender), str(envid), str(ret)),
+        read_wishes(str(wishes)),
+    )
 
 
 @reads(Group.POST)
 def depth(tx: Tx) -> int:
-    """How many rows wait."""
-    found: int = tx.execute(sa.select(sa.func.count()).select_from(_spool)).scalar_one()
+    """How many rows wait for a box here or a server elsewhere."""
+    found = 0
+    for table in (_spool, schema.outgoing):
+        found += tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
     return found
 
 
 @reads(Group.POST)
 def waiting(tx: Tx, limit: int) -> list[Pending]:
-    """What waits, the next to be tried first."""
+    """What waits for its box, the next to be tried first, what is held last."""
     rows = tx.execute(sa.select(*_COLUMNS).order_by(_spool.c.next_at, *_KEY).limit(limit))
+    return [_pending(tuple(row)) for row in rows]
+
+
+@reads(Group.POST)
+def of_post(tx: Tx, post: PostId) -> list[Pending]:
+    """The boxes that a post waits for."""
+    rows = tx.execute(sa.select(*_COLUMNS).where(_spool.c.post_id == post).order_by(*_KEY))
     return [_pending(tuple(row)) for row in rows]
 
 
@@ -100,12 +136,27 @@ def done(tx: Tx, keys: Sequence[Key]) -> None:
 
 
 @writes(Group.POST)
-def retry_later(tx: Tx, key: Key, error: str, next_at: int) -> None:
-    """The attempt failed: the next is at that time, and anybody's."""
-    from opostd.store.types import storable
+def done_and_told(tx: Tx, key: Key, reports: Sequence[Mailing], now: int) -> bool:
+    """Removes a row and keeps the posts that tell of it: both or neither; False where it was gone, and was told of."""
+    if tx.execute(_DELETE.returning(_spool.c.box_id), _bound(key)).first() is None:
+        return False
+    posts.accept(tx, reports, now)
+    return True
 
-    text = storable(error)[:MAX_ERROR_CHARS]
-    tx.execute(sa.update(_spool).where(*_THIS).values(last_error=text, next_at=next_at, lease_until=0), _bound(key))
+
+@writes(Group.POST)
+def retry_later(
+    tx: Tx, key: Key, error: str, next_at: int, reports: Sequence[Mailing] = (), now: int = 0, *, warned: bool = False
+) -> None:
+    """The attempt failed: the next is at that time, and anybody's; at HELD_AT there is none.
+
+    reports: what tells the sender, kept with it at ``now``.  warned: that it takes long was told.
+    """
+    values: dict[str, object] = {"last_error": storable(error)[:MAX_ERROR_CHARS], "next_at": next_at, "lease_until": 0}
+    if warned:
+        values["warned"] = True
+    tx.execute(sa.update(_spool).where(*_THIS).values(**values), _bound(key))
+    posts.accept(tx, reports, now)
 
 
 def _bound(key: Key) -> dict[str, object]:

@@ -23,7 +23,7 @@ from opostd.store.run import Group, Tx, reads, writes
 PAGE = 100
 GAP_S = 24 * 3600
 
-_post, _spool, _reap, _dp = schema.post, schema.spool, schema.reap, schema.delivered_post
+_post, _spool, _outgoing, _reap, _dp = schema.post, schema.spool, schema.outgoing, schema.reap, schema.delivered_post
 
 
 def oldest_id_after(seconds: int) -> PostId:
@@ -79,5 +79,6 @@ def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[Po
 def _not_spooled(tx: Tx, ids: Sequence[PostId]) -> list[PostId]:
     waiting: set[bytes] = set()
     for page in chunks(ids):
-        waiting.update(tx.execute(sa.select(_spool.c.post_id).where(_spool.c.post_id.in_(page))).scalars())
+        for table in (_spool, _outgoing):
+            waiting.update(tx.execute(sa.select(table.c.post_id).where(table.c.post_id.in_(page))).scalars())
     return [id_ for id_ in ids if id_ not in waiting]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0007"
+REVISION = "0008"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -253,7 +253,34 @@ spool = sa.Table(
     _big("lease_until", default=0),  # somebody tries it until then
     _big("created"),
     _text("last_error"),
+    # Who is told when it cannot be put there: the envelope's sender, empty for <>
+    _text("sender"),
+    _text("wishes"),  # the recipients that led here, a line each: address, NOTIFY bits, ORCPT or nothing
+    _text("envid"),
+    _text("ret"),
+    sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),  # of the delay
     sa.Index("spool_next", "next_at"),
+    sqlite_with_rowid=False,
+)
+
+outgoing = sa.Table(
+    "outgoing",  # accepted for a mailbox elsewhere, and not yet taken by another server
+    metadata[Group.POST],
+    _post_id("post_id", primary_key=True),
+    sa.Column("address", sa.Text, primary_key=True),  # as the sender wrote it, its domain in lower case
+    _text("domain"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    _big("next_at"),  # HELD_AT: an administrator holds it
+    _big("lease_until", default=0),
+    _big("created"),
+    _text("last_error"),
+    _text("sender"),  # of the envelope; empty for <>
+    sa.Column("notify", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # model.records.Notify
+    _text("orcpt"),
+    _text("envid"),
+    _text("ret"),
+    sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,
 )
 

@@ -45,6 +45,23 @@ def test_the_documented_default_has_every_key() -> None:
 
 
 MISTAKES = [
+    ('[relay]\nvia = "smarthost"', 1, "relay.smarthost", 'expected "host:port" such as "smtp.example.net:587"'),
+    (
+        '[relay]\nsmarthost = "a:25"',
+        2,
+        "relay.smarthost",
+        'nothing leaves while relay.via is "off"; set it to "smarthost"',
+    ),
+    (
+        '[relay]\nvia = "smarthost"\nsmarthost = "a:0"',
+        3,
+        "relay.smarthost",
+        'expected "host:port" such as "smtp.example.net:587"',
+    ),
+    ('[relay]\nimplicit_tls = true\ntls = "may"', 2, "relay.implicit_tls", 'excludes relay.tls = "may"'),
+    ('[relay]\nuser = "u"', 2, "relay.user", "given without relay.password_file"),
+    ('[relay]\nca_file = "/none"', 2, "relay.ca_file", "cannot read /none: No such file or directory"),
+    ("[queue]\ntries = 0", 2, "queue.tries", "expected a whole number over 0, got 0"),
     ("[smtp]\nlistn = []", 2, "smtp.listn", "unknown key. Did you mean listen?"),
     ("[smpt]\n", 1, "smpt", "unknown key. Did you mean smtp?"),
     ("\nmax_recipients = 5", 2, "max_recipients", "unknown key. It belongs into [limits]."),

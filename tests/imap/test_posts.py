@@ -8,12 +8,13 @@ from opostd.model.ids import PostId
 from opostd.store import posts
 from opostd.store.run import Store
 from tests.store.world import NOW, new_post
+from tests.support.mail import mailing
 
 
 def test_octets_are_read_ahead(store: Store) -> None:
     async def main() -> None:
         new = [new_post(f"text {number}") for number in range(3)]
-        await store.run(posts.accept, [(each, ()) for each in new], NOW)
+        await store.run(posts.accept, [mailing(each) for each in new], NOW)
         cache = Posts(store)
         await cache.read_ahead([each.facts for each in new])
         await store.close()  # whatever is asked for now was read before

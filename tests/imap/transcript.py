@@ -205,10 +205,10 @@ class World:
 
     async def send(self, to: str, raw: bytes, sender: str = "root") -> None:
         account = self.accounts[sender]
-        targets = await self.intake.route(to, account)
+        recipients = [await self.intake.recipient(to, account)]
         trace = Trace(helo="test", peer="127.0.0.1", protocol="ESMTPA", tls=False, login=account.login)
         await self.intake.submit(
-            raw, mail_from=account.login, targets=targets, account=account, markdown=False, trace=trace
+            raw, mail_from=account.login, recipients=recipients, account=account, markdown=False, trace=trace
         )
 
 

@@ -17,6 +17,7 @@ from opostd.store.run import Group, Store, Tx, reads
 from opostd.store.search import Needle, Where
 from tests.store.world import NOW, PATIENCE_S
 from tests.support import postgres
+from tests.support.mail import mailing
 
 RAW = b"Subject: =?utf-8?q?Stra=C3=9Fe?=\r\n\r\nZeppelin over K\xc3\xb6ln\r\n"
 
@@ -32,7 +33,7 @@ def test_it_follows(store: Store) -> None:
         indexing = Indexing(store)
         indexing.start()
         for _ in range(3):
-            await store.run(posts.accept, [(new_post(RAW, id=new_post_id(), now=NOW), [])], NOW)
+            await store.run(posts.accept, [mailing(new_post(RAW, id=new_post_id(), now=NOW))], NOW)
             indexing.wake()
         async with asyncio.timeout(PATIENCE_S):
             await indexing.idle.wait()

@@ -19,6 +19,7 @@ from opostd.model.records import PostPolicy, Target
 from opostd.store import boxes, changes, posts, provision, queue
 from opostd.store.run import Store
 from tests.intake.world import DOMAIN, NOW, text, world
+from tests.support.mail import mailing, to
 
 
 class Faults:
@@ -111,7 +112,12 @@ def test_a_caller_who_goes_away_stops_nothing(store: Store) -> None:
         async with world(store) as here:
             targets = await here.targets("anna")
             await here.intake.submit(
-                text("before", sender="x"), mail_from="", targets=targets, account=None, markdown=False, trace=Trace()
+                text("before", sender="x"),
+                mail_from="",
+                recipients=to(*targets),
+                account=None,
+                markdown=False,
+                trace=Trace(),
             )
             gone = asyncio.create_task(here.submit("gone", "anna"))
             await here.until(lambda: bool(here.intake._tasks))  # it has begun
@@ -133,7 +139,9 @@ def test_a_post_the_database_refuses_fails_alone(store: Store) -> None:
             bad = new_post(text("bad"), id=new_post_id(), now=NOW)
             bad = replace(bad, facts=replace(bad.facts, size=2**70))  # no column takes it
             every = [good[0], good[1], bad, good[2], good[3]]
-            results = await asyncio.gather(*(commit.keep(each, targets) for each in every), return_exceptions=True)
+            results = await asyncio.gather(
+                *(commit.keep(mailing(each, *targets)) for each in every), return_exceptions=True
+            )
             assert [isinstance(result, Exception) for result in results] == [False, False, True, False, False]
             for each in good:
                 assert await store.run(posts.raw, each.facts.id) == each.raw
@@ -150,7 +158,12 @@ def test_a_box_that_is_gone_stops_nobody(store: Store) -> None:
             await provision.delete_user(store, f"root@{DOMAIN}")
             dead = Target(here.people["root"].owner, BoxId(1))
             await here.intake.submit(
-                text("s"), mail_from="", targets=(missing, *targets, dead), account=None, markdown=False, trace=Trace()
+                text("s"),
+                mail_from="",
+                recipients=to(missing, *targets, dead),
+                account=None,
+                markdown=False,
+                trace=Trace(),
             )
             assert await here.subjects("anna") == ["s"]
             assert await here.subjects("bob") == ["s"]
@@ -229,7 +242,7 @@ def test_the_database_away_is_no_250(faulty: Store, faults: Faults) -> None:
             faults.broken = True
             with pytest.raises(Unavailable):
                 await here.intake.submit(
-                    text("no"), mail_from="", targets=targets, account=None, markdown=False, trace=Trace()
+                    text("no"), mail_from="", recipients=to(*targets), account=None, markdown=False, trace=Trace()
                 )
             with pytest.raises(Unavailable):
                 await here.intake.append([NewMessage(text("no"))], targets[0].owner, targets[0].box)
@@ -368,7 +381,12 @@ def test_markdown_is_built_once_for_all(store: Store) -> None:
             targets = await here.targets("team", "bob", sender="anna")
             for mode in (True, "plain", "off", False, "marked"):
                 await here.intake.submit(
-                    text("s", "*hi*"), mail_from=anna.login, targets=targets, account=anna, markdown=mode, trace=Trace()
+                    text("s", "*hi*"),
+                    mail_from=anna.login,
+                    recipients=to(*targets),
+                    account=anna,
+                    markdown=mode,
+                    trace=Trace(),
                 )
             found = await here.raws("anna")
             assert found == await here.raws("bob")
@@ -376,7 +394,7 @@ def test_markdown_is_built_once_for_all(store: Store) -> None:
             assert all(b"List-Id: The team <team.opost.example>\r\n" in raw for raw in found)
             # never for mail from elsewhere, whatever the caller says
             await here.intake.submit(
-                text("s", "*hi*"), mail_from="", targets=targets, account=None, markdown=True, trace=Trace()
+                text("s", "*hi*"), mail_from="", recipients=to(*targets), account=None, markdown=True, trace=Trace()
             )
             assert b"<em>" not in (await here.raws("anna"))[-1]
 
@@ -411,7 +429,7 @@ def test_what_waits_in_memory_is_bounded(store: Store) -> None:
             items = [new_post(text("s", *["x" * 70] * 100), id=new_post_id(), now=NOW) for _ in range(40)]
 
             async def keep(number: int) -> None:
-                await commit.keep(items[number], targets)
+                await commit.keep(mailing(items[number], *targets))
                 waiting.append(commit._waiting_octets)
 
             await asyncio.gather(*(keep(number) for number in range(40)))

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from opostd.config import LimitSettings, RenderSettings
 from opostd.intake.intake import Intake, Trace
 from opostd.model.ids import PostId
-from opostd.model.records import Account, PostPolicy, Target
+from opostd.model.records import Account, PostPolicy, Recipient, Target
 from opostd.render.pool import RenderPool
 from opostd.store import accounts, boxes, changes, posts, provision, queue, sync
 from opostd.store.run import Store
@@ -34,15 +34,29 @@ class World:
 
     async def targets(self, *names: str, sender: str | None = None) -> tuple[Target, ...]:
         account = self.people[sender] if sender else None
-        return tuple([each for name in names for each in await self.intake.route(f"{name}@{DOMAIN}", account)])
+        places = [each for name in names for each in await self.intake.route(f"{name}@{DOMAIN}", account)]
+        return tuple([place for place in places if isinstance(place, Target)])
 
-    async def submit(self, subject: str, *to: str, sender: str | None = None, raw: bytes | None = None) -> PostId:
+    async def recipients(self, *names: str, sender: str | None = None) -> list[Recipient]:
+        account = self.people[sender] if sender else None
+        return [await self.intake.recipient(name if "@" in name else f"{name}@{DOMAIN}", account) for name in names]
+
+    async def submit(
+        self,
+        subject: str,
+        *to: str,
+        sender: str | None = None,
+        raw: bytes | None = None,
+        recipients: Sequence[Recipient] | None = None,
+        envid: str = "",
+    ) -> PostId:
         """A message from outside, or from one of us who has logged in."""
         account = self.people[sender] if sender else None
         return await self.intake.submit(
             raw or text(subject, "text", sender=sender or "x"),
             mail_from=account.login if account else "x@other.example",
-            targets=await self.targets(*to, sender=sender),
+            recipients=await self.recipients(*to, sender=sender) if recipients is None else recipients,
+            envid=envid,
             account=account,
             markdown=False,
             trace=Trace(helo="client.example", peer="192.0.2.1", protocol="ESMTP"),
@@ -68,9 +82,10 @@ class World:
             while not done():  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
-    async def queue_is_empty(self) -> None:
+    async def queue_is_empty(self, but: int = 0) -> None:
+        """Waits until no more than so many rows are in the spool."""
         async with asyncio.timeout(PATIENCE_S):
-            while await self.store.run(queue.depth):  # noqa: ASYNC110
+            while await self.store.run(queue.depth) > but:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
 
@@ -87,10 +102,12 @@ async def _account(store: Store, name: str) -> Account:
 
 
 @contextlib.asynccontextmanager
-async def world(store: Store, *names: str, made: bool = False) -> AsyncIterator[World]:
-    """anna, bob, and root (an administrator), or those named; and an intake.  made: they are there already."""
+async def world(store: Store, *names: str, made: bool = False, relay: bool = False) -> AsyncIterator[World]:
+    """anna, bob, and root (an administrator), or those named; and an intake.  made: they are there already; relay: mail may leave."""
     renderer = RenderPool(RenderSettings())
-    intake = Intake(store, renderer, limits=LIMITS, hostname=HOSTNAME, domains=(DOMAIN, OTHER), now=lambda: NOW)
+    intake = Intake(
+        store, renderer, limits=LIMITS, hostname=HOSTNAME, domains=(DOMAIN, OTHER), relay=relay, now=lambda: NOW
+    )
     await provision.ensure_system(store, (DOMAIN, OTHER), now=NOW)
     people: dict[str, Account] = {}
     for name in names or ("anna", "bob", "root"):

@@ -2,9 +2,10 @@
 
 A file holds one conversation.  Its first line says what is shown, with the section; then, line by line:
 
-    door submission|mx|lmtp [tls] [implicit] [strict] [normal] [balancer]
+    door submission|mx|lmtp [tls] [implicit] [strict] [relay] [demo] [balancer]
                             the door; tls: it has a certificate; implicit: TLS from the start; strict: no login without
-                            TLS on loopback; balancer: whoever connects must say for whom; default: submission.  Comes first, if at all
+                            TLS on loopback; relay: mail may leave; demo: recipients play; balancer: whoever connects
+                            must say for whom; default: submission.  Comes first, if at all
     C: EHLO client          sends a line (C2: on connection 2); what is in <<>> is sent as Python escapes, and
                             {b64 TEXT} as the base64 of TEXT, itself with escapes
     raw: TEXT               sends without a line end
@@ -15,9 +16,11 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     closed                  the server has closed the connection, without another word
     many 120 C: RCPT ...    repeats a line
     box anna INBOX 2        so many messages are in the box
+    told anna               waits until something is in the INBOX
     holds anna INBOX TEXT   the last of them has this (with escapes); lacks: has it not
 """
 
+import asyncio
 import base64
 import re
 import ssl
@@ -26,7 +29,7 @@ from pathlib import Path
 
 from opostd.smtp.extensions import DoorKind
 from opostd.store.run import Store
-from tests.smtp.world import Client, Setup, World
+from tests.smtp.world import PATIENCE_S, Client, Setup, World
 
 KINDS = {"submission": DoorKind.SUBMISSION, "mx": DoorKind.MX, "lmtp": DoorKind.LMTP}
 
@@ -55,6 +58,8 @@ def setup_of(words: list[str], context: ssl.SSLContext) -> Setup:
         setup.proxies = (ip_network("127.0.0.1"),)
     setup.implicit_tls = "implicit" in words
     setup.plaintext_on_loopback = "strict" not in words
+    setup.relay = "relay" in words
+    setup.demo = "demo" in words
     return setup
 
 
@@ -92,7 +97,7 @@ class _Runner:
         return self.clients[number]
 
     async def step(self, line: str) -> None:
-        match = re.fullmatch(r"(C|S|raw|starttls|eof|closed|many|box|holds|lacks)(\d*):?(?: (.*))?", line)
+        match = re.fullmatch(r"(C|S|raw|starttls|eof|closed|many|box|holds|lacks|told)(\d*):?(?: (.*))?", line)
         assert match is not None, "no such transcript line"
         verb, number, rest = match[1], match[2], match[3] or ""
         if verb == "many":
@@ -101,6 +106,8 @@ class _Runner:
                 await self.step(what)
         elif verb in ("box", "holds", "lacks"):
             await self._look(verb, *rest.split(" ", 2))
+        elif verb == "told":
+            await self._told(rest)
         elif verb == "S":
             await self._expect(await self.client(number), rest)
         else:
@@ -118,6 +125,11 @@ class _Runner:
         else:
             left = await client.closed()
             assert left == b"", f"got: {left!r}"
+
+    async def _told(self, user: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.world.messages(user):  # noqa: ASYNC110
+                await asyncio.sleep(0)
 
     async def _look(self, verb: str, user: str, box: str, what: str) -> None:
         messages = await self.world.messages(user, box)

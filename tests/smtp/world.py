@@ -66,6 +66,8 @@ class Setup:
     plaintext_on_loopback: bool = True
     markdown: Markdown = "off"
     limits: LimitSettings = LIMITS
+    relay: bool = False
+    demo: bool = False
     timing: Timing = field(default=QUICK)
     proxies: tuple[Network, ...] = ()
 
@@ -80,7 +82,13 @@ class World:
         await self.store.start()
         self.renderer = RenderPool(RenderSettings())
         self.intake = Intake(
-            self.store, self.renderer, limits=self.setup.limits, hostname=HOSTNAME, domains=(DOMAIN,), now=lambda: NOW
+            self.store,
+            self.renderer,
+            limits=self.setup.limits,
+            hostname=HOSTNAME,
+            domains=(DOMAIN,),
+            relay=self.setup.relay,
+            now=lambda: NOW,
         )
         self.auth = Authenticator(self.store, (DOMAIN,), AuthSettings())
         await self._people()
@@ -95,6 +103,7 @@ class World:
             tls=self.setup.tls,
             timing=self.setup.timing,
             proxies=self.setup.proxies,
+            demo=self.setup.demo,
         )
         implicit = self.setup.implicit_tls
         self.server = await asyncio.get_running_loop().create_server(

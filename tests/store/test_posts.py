@@ -14,6 +14,7 @@ from opostd.store import accounts, delivery, posts, queue, reap, search
 from opostd.store.run import Store
 from opostd.store.search import Needle, Where
 from tests.store.world import NOW, World, a_delivery, accept, new_post, run
+from tests.support.mail import mailing
 
 HERE = Target(OwnerId(7), BoxId(8))
 THERE = Target(OwnerId(7), BoxId(9), source=True)
@@ -22,7 +23,7 @@ THERE = Target(OwnerId(7), BoxId(9), source=True)
 def test_a_post_comes_back_as_it_was(store: Store) -> None:
     async def main() -> None:
         one, two = new_post("one"), new_post("two", thread=new_post_id())
-        await store.run(posts.accept, [(one, [HERE, THERE]), (two, [])], NOW)
+        await store.run(posts.accept, [mailing(one, HERE, THERE), mailing(two)], NOW)
         ids = [two.facts.id, new_post_id(), one.facts.id]
         assert await store.run(posts.facts, ids) == {one.facts.id: one.facts, two.facts.id: two.facts}
         assert await store.run(posts.raw, one.facts.id) == one.raw
@@ -51,7 +52,7 @@ def test_accept_again_changes_nothing(store: Store) -> None:
 def test_many_at_once(store: Store) -> None:
     async def main() -> None:
         many = [new_post(str(number)) for number in range(1100)]
-        await store.run(posts.accept, [(each, [HERE]) for each in many], NOW)
+        await store.run(posts.accept, [mailing(each, HERE) for each in many], NOW)
         assert len(await store.run(posts.facts, [each.facts.id for each in many])) == 1100
         everywhere = new_post("to all")
         await accept(store, everywhere, *(Target(OwnerId(1), BoxId(number)) for number in range(1, 1300)))
@@ -76,7 +77,7 @@ def test_slices(store: Store, start: int, length: int) -> None:
 def test_any_text_and_octets_can_be_kept(store: Store, text: str, raw: bytes) -> None:
     """NUL and lone surrogates, which databases refuse in text, become U+FFFD; octets stay as they are."""
     post = new_post(text.encode("utf-8", "replace").decode())
-    store.run_sync(posts.accept, [(NewPost(post.facts, raw, text), [HERE])], NOW)
+    store.run_sync(posts.accept, [mailing(NewPost(post.facts, raw, text), HERE)], NOW)
     assert store.run_sync(posts.raw, post.facts.id) == raw
     facts = store.run_sync(posts.facts, [post.facts.id])[post.facts.id]
     assert facts.subject == post.facts.subject.replace("\0", "\ufffd")
@@ -122,7 +123,7 @@ def test_leases_are_a_fixed_size_and_oldest_first(store: Store) -> None:
 
 
 def test_agents_never_get_the_same_row(store: Store) -> None:
-    store.run_sync(posts.accept, [(new_post(), [HERE]) for _ in range(200)], NOW)
+    store.run_sync(posts.accept, [mailing(new_post(), HERE) for _ in range(200)], NOW)
     got: list[list[PostId]] = [[] for _ in range(6)]
 
     def agent(mine: list[PostId]) -> None:
@@ -159,7 +160,7 @@ def test_the_reaper_takes_two_passes(store: Store) -> None:
     async def main() -> None:
         world = await World(store).make("anna")
         kept, lost, waits, late = (new_post(name) for name in ("kept", "lost", "waits", "late"))
-        await store.run(posts.accept, [(each, []) for each in (kept, lost, late)], NOW)
+        await store.run(posts.accept, [mailing(each) for each in (kept, lost, late)], NOW)
         await accept(store, waits, HERE)
         await store.run(delivery.deliver, *world.key("anna"), [a_delivery(kept.facts.id)], NOW)
         assert await one_pass(NOW) == set()
@@ -177,7 +178,7 @@ def test_the_reaper_takes_two_passes(store: Store) -> None:
 
 def test_candidates_are_pages_by_age(store: Store) -> None:
     ids = [PostId(reap.oldest_id_after(NOW + number)[:15] + b"\1") for number in range(5)]
-    store.run_sync(posts.accept, [(new_post(id_=id_), []) for id_ in ids], NOW)
+    store.run_sync(posts.accept, [mailing(new_post(id_=id_)) for id_ in ids], NOW)
     assert store.run_sync(reap.candidates, NOW) == []
     assert store.run_sync(reap.candidates, NOW + 3) == ids[:3]
     assert store.run_sync(reap.candidates, NOW + 99, None, 2) == ids[:2]

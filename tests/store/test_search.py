@@ -16,11 +16,12 @@ from opostd.store import posts, reap, search, search_index
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.search import Needle, Where
 from tests.store.world import NOW, new_post
+from tests.support.mail import mailing
 
 
 def keep(store: Store, head: str, text: str) -> PostId:
     post = new_post()
-    store.run_sync(posts.accept, [(NewPost(post.facts, b"raw", text, Sought(head=head)), [])], NOW)
+    store.run_sync(posts.accept, [mailing(NewPost(post.facts, b"raw", text, Sought(head=head)))], NOW)
     return post.facts.id
 
 

@@ -11,6 +11,7 @@ from opostd.model.records import Account, NewPost, PostFacts, PostPolicy, Sought
 from opostd.store import accounts, boxes, changes, delivery, posts, provision, sync
 from opostd.store.delivery import Delivered, Delivery
 from opostd.store.run import Store
+from tests.support.mail import mailing
 
 T = TypeVar("T")
 DOMAIN = "opost.example"
@@ -87,7 +88,7 @@ class World:
 
 
 async def accept(store: Store, new: NewPost, *targets: Target, now: int = NOW) -> PostId:
-    await store.run(posts.accept, [(new, targets)], now)
+    await store.run(posts.accept, [mailing(new, *targets)], now)
     return new.facts.id
 
 

@@ -1,0 +1,90 @@
+"""Who hears what of a message that did, or did not, reach its recipients; the notification as a mailing of its own.
+
+RFC 3461 4.1, 4.3, 5.2 (who asked for what), RFC 5321 6.1.  What must stay true: a message from ``<>`` is never
+answered, and every notification is from ``<>``, so that none can be answered by another; nobody is told of what they
+did not ask.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from opostd.intake.report import MAX_RETURNED_OCTETS, About, Action, Status, report
+from opostd.intake.route import Router
+from opostd.intake.trace import return_path
+from opostd.mime.facts import new_post
+from opostd.model.errors import LostPost, Refused
+from opostd.model.ids import PostId, post_id_text
+from opostd.model.new_ids import new_post_id
+from opostd.model.records import Mailing, Notify, Origin, Recipient, Wish
+from opostd.store import posts
+from opostd.store.run import Store
+
+log = logging.getLogger("opostd.intake")
+
+
+def wants(wish: Wish, action: Action, *, local: bool) -> bool:
+    """Whether the sender wants to hear this.  local: a sender of ours, who is told of delays unasked."""
+    if action is Action.FAILED:
+        return not wish.notify or Notify.FAILURE in wish.notify
+    if action is Action.DELAYED:
+        return Notify.DELAY in wish.notify or (local and not wish.notify)
+    return Notify.SUCCESS in wish.notify
+
+
+class Teller:
+    """Makes notifications.  Keeping them, with what they tell of, is the caller's."""
+
+    def __init__(
+        self, store: Store, router: Router, *, hostname: str, domains: tuple[str, ...], now: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._hostname = hostname
+        self._domains = domains
+        self._now = now
+
+    async def notification(
+        self, post: PostId, origin: Origin, arrived: int, statuses: Sequence[Status]
+    ) -> tuple[Mailing, ...]:
+        """One notification of recipients that had the same fate, or none.  Raises Unavailable."""
+        local = self._router.is_ours(origin.sender)
+        told = [each for each in statuses if wants(each.wish, each.action, local=local)]
+        if not told:
+            return ()
+        if not origin.sender:
+            if told[0].action is Action.FAILED:
+                log.warning("nobody to tell of %s id=%s", told[0].wish.address, post_id_text(post))
+            return ()
+        try:
+            places = await self._router.route_report(origin.sender)
+            facts = (await self._store.run(posts.facts, [post])).get(post)
+            header = b"" if facts is None else facts.header
+            whole = facts is not None and self._whole(told[0].action, origin.ret, facts.size, local)
+            raw = await self._store.run(posts.raw, post) if whole else b""
+        except (Refused, LostPost) as error:
+            log.warning("cannot tell %s of id=%s: %s", origin.sender, post_id_text(post), error)
+            return ()
+        if raw and not local and not raw.isascii():
+            raw = b""  # who knows whether each server on the way takes 8 bits; the header can be encoded
+        id_, now = new_post_id(), self._now()
+        octets = report(
+            About(origin.envid, arrived, header, raw),
+            told,
+            to=origin.sender,
+            hostname=self._hostname,
+            domain=self._domains[0],
+            post=id_,
+            now=now,
+        )
+        octets = return_path("").octets + octets
+        made = await asyncio.to_thread(new_post, octets, id=id_, now=now)
+        log.info("told to=%s of=%s action=%s", origin.sender, post_id_text(post), told[0].action.value)
+        return (Mailing(made, (Recipient(Wish(origin.sender, Notify.NEVER), places),)),)
+
+    @staticmethod
+    def _whole(action: Action, ret: str, size: int, local: bool) -> bool:
+        """RFC 3461 6.2: the whole message only with a failure."""
+        if action is not Action.FAILED or ret == "HDRS":
+            return False
+        return ret == "FULL" or size <= MAX_RETURNED_OCTETS

@@ -1,0 +1,77 @@
+"""Rows of the spool from the recipients of a message: one for each box here, one for each address elsewhere.
+
+What must stay true: they are written in the transaction that keeps the post; a place named by several recipients has
+one row, so that nobody gets a message twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from opostd.model.ids import BoxId, OwnerId
+from opostd.model.records import Mailing, Notify, Outside, Target, Wish
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.dialect import insert_new
+from opostd.store.run import Tx
+from opostd.store.types import storable
+
+HELD_AT = 2**62
+"""The time of the next try of a row that is held: no lease takes it."""
+
+
+def write_wishes(wishes: Iterable[Wish]) -> str:
+    """Lines of NOTIFY bits, ORCPT or ``-``, address: the first two have no space in them, the address no line end."""
+    return "\n".join(f"{int(wish.notify)} {wish.orcpt or '-'} {wish.address}" for wish in wishes)
+
+
+def read_wishes(text: str) -> tuple[Wish, ...]:
+    """What ``write_wishes`` wrote."""
+    found = []
+    for line in text.split("\n") if text else ():
+        notify, orcpt, address = line.split(" ", 2)
+        found.append(Wish(address, Notify(int(notify)), "" if orcpt == "-" else orcpt))
+    return tuple(found)
+
+
+def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
+    """What is still to be done for posts that are kept with this transaction."""
+    boxes: list[dict[str, object]] = []
+    elsewhere: list[dict[str, object]] = []
+    for mailing in mailings:
+        wishes: dict[tuple[OwnerId, BoxId, bool], dict[Wish, None]] = {}
+        outside: dict[str, Wish] = {}
+        for recipient in mailing.recipients:
+            for place in recipient.places:
+                if isinstance(place, Outside):
+                    outside.setdefault(storable(place.address), recipient.wish)
+                else:
+                    wishes.setdefault((place.owner, place.box, place.source), {})[_wish(recipient.wish, place)] = None
+        common = {
+            "post_id": mailing.post.facts.id,
+            "next_at": now,
+            "created": now,
+            "sender": storable(mailing.origin.sender),
+            "envid": mailing.origin.envid,
+            "ret": mailing.origin.ret,
+        }
+        boxes += [
+            {**common, "owner_id": owner, "box_id": box, "source": source, "wishes": storable(write_wishes(those))}
+            for (owner, box, source), those in wishes.items()
+        ]
+        elsewhere += [{**common, **_address(address, wish)} for address, wish in outside.items()]
+    for rows in chunks(boxes):
+        insert_new(tx, schema.spool, rows)
+    for rows in chunks(elsewhere):
+        insert_new(tx, schema.outgoing, rows)
+
+
+def _wish(wish: Wish, target: Target) -> Wish:
+    """A message to a group is told of once, whatever groups are below it."""
+    if not target.nested or Notify.SUCCESS not in wish.notify:
+        return wish
+    return replace(wish, notify=wish.notify & ~Notify.SUCCESS or Notify.NEVER)
+
+
+def _address(address: str, wish: Wish) -> dict[str, object]:
+    domain = address.rpartition("@")[2]
+    return {"address": address, "domain": domain, "notify": int(wish.notify), "orcpt": wish.orcpt}

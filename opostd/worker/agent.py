@@ -1,0 +1,357 @@
+"""The delivery agent: leases what leaves, carries it over a few connections to each destination, settles it.
+
+What must stay true: several agents share one spool, for each works on what it has leased, and renews that while it
+works; a row goes with one commit that also keeps what its sender is told; a destination that is away or slow holds up
+no other; after a crash nothing is lost, and nothing is sent twice but what was answered while we died (RFC 5321 6.1).
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from opostd.config import QueueSettings, RelaySettings
+from opostd.intake.intake import Intake, wall_clock
+from opostd.intake.schedule import Schedule
+from opostd.model.errors import LostPost, Unavailable
+from opostd.model.ids import PostId, post_id_text
+from opostd.model.records import Mailing, Origin
+from opostd.store import outgoing, posts
+from opostd.store.outgoing import Key, Later, Leaving
+from opostd.store.run import Store
+from opostd.store.spooling import HELD_AT
+from opostd.worker.answer import Fate, Outcome
+from opostd.worker.hosts import Hosts, NoSuchDomain
+from opostd.worker.message import parcel
+from opostd.worker.session import Envelope, Host, NoService, Session, Timeouts
+from opostd.worker.verdict import verdict
+
+log = logging.getLogger("opostd.agent")
+
+LOOK_S = 5.0  # between looks: what another process accepts has no other way to tell us
+MAX_ROWS = 1000  # in memory
+MAX_ROWS_OF_DOMAIN = 250
+MAX_RECIPIENTS = 100  # of one transaction: what RFC 5321 4.5.3.1.8 lets us count on
+DOWN_S = 60  # a destination that cannot be reached is left alone for so long
+LINGER_S = 2.0  # a connection waits for the next message
+CLOSE_S = 3.0  # for what is on its way at a stop
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One transaction: rows of one post and one sender."""
+
+    post: PostId
+    origin: Origin
+    rows: tuple[Leaving, ...]
+
+
+@dataclass(slots=True)
+class Destination:
+    """Where jobs go over the same connections."""
+
+    name: str
+    jobs: "deque[Job]" = field(default_factory=deque)
+    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+    idle: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    down_until: int = 0
+
+
+class DeliveryAgent:
+    """One for a process.  now: seconds since 1970; chance: gives 0 to 1."""
+
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        hosts: Hosts,
+        *,
+        relay: RelaySettings,
+        queue: QueueSettings,
+        hostname: str,
+        now: Callable[[], int] = wall_clock,
+        chance: Callable[[], float] = random.random,
+        timeouts: Timeouts | None = None,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._hosts = hosts
+        self._relay = relay
+        self._lease_s = queue.lease_s
+        self._schedule = Schedule(queue.tries, queue.first_pause_s, queue.longest_pause_s, queue.warn_after_s)
+        self._hostname = hostname
+        self._now = now
+        self._chance = chance
+        self._timeouts = timeouts or Timeouts()
+        self._linger_s = linger_s
+        self._destinations: dict[str, Destination] = {}
+        self._held: dict[Key, int] = {}  # what is leased, and until when
+        self._hurry = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+        intake.on_leaving(self._hurry.set)
+
+    async def start(self) -> None:
+        """Look for mail again and again, in tasks of its own."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._keep_leases())]
+
+    async def close(self) -> None:
+        """What is on its way may come to its end for some seconds; the rest goes back into the spool."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        back = [key for each in self._destinations.values() for job in each.jobs for key in _keys(job)]
+        for each in self._destinations.values():
+            each.jobs.clear()
+            each.news.set()
+        working = [task for each in self._destinations.values() for task in each.tasks]
+        if working:
+            _, late = await asyncio.wait(working, timeout=CLOSE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._give_back(back, self._now(), "stopped before it was tried")
+
+    async def drain(self) -> int:
+        """Try all that is due now; how many rows that was.  Raises Unavailable."""
+        rows = 0
+        while found := await self._look():
+            rows += found
+            while working := [task for each in self._destinations.values() for task in each.tasks]:
+                await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+        return rows
+
+    async def _run(self) -> None:
+        while True:
+            self._hurry.clear()
+            try:
+                while await self._look():
+                    pass
+            except Exception as error:
+                unknown = None if isinstance(error, Unavailable) else error
+                log.warning("the queue cannot be looked at error=%r", error, exc_info=unknown)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S * (1 + self._chance() / 2)):
+                    await self._hurry.wait()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            keys, now = list(self._held), self._now()
+            if not keys:
+                continue
+            try:
+                renewed = await self._store.run(outgoing.renew, keys, now, self._lease_s)
+            except Exception as error:
+                log.warning("leases not renewed rows=%d error=%r", len(keys), error)
+                continue
+            for key in renewed:
+                if key in self._held:
+                    self._held[key] = now + self._lease_s
+
+    # -- from the spool to the destinations ----------------------------------------------------------------------
+
+    async def _look(self) -> int:
+        """Lease what is due and there is room for, and set it on its way; how many rows that was."""
+        room = MAX_ROWS - len(self._held)
+        if room <= 0 or self._closing:
+            return 0
+        now = self._now()
+        for each in list(self._destinations.values()):
+            if not each.tasks and not each.jobs and each.down_until <= now:
+                del self._destinations[each.name]
+        counts: dict[str, int] = {}
+        for each in self._destinations.values():
+            for job in each.jobs:
+                for row in job.rows:
+                    counts[row.domain] = counts.get(row.domain, 0) + 1
+        busy = [domain for domain, count in counts.items() if count >= MAX_ROWS_OF_DOMAIN]
+        rows = await self._store.run(outgoing.lease, now, self._lease_s, min(room, MAX_ROWS_OF_DOMAIN), busy)
+        for row in rows:
+            self._held[row.key] = now + self._lease_s
+        groups: dict[tuple[str, PostId, Origin], list[Leaving]] = {}
+        for row in rows:
+            groups.setdefault((self._hosts.destination(row.domain), row.post, row.origin), []).append(row)
+        for (name, post, origin), those in groups.items():
+            destination = self._destinations.setdefault(name, Destination(name))
+            if destination.down_until > now:
+                await self._give_back([row.key for row in those], destination.down_until, f"{name} was away just now")
+                continue
+            for at in range(0, len(those), MAX_RECIPIENTS):
+                self._set_out(destination, Job(post, origin, tuple(those[at : at + MAX_RECIPIENTS])))
+        return len(rows)
+
+    def _set_out(self, destination: Destination, job: Job) -> None:
+        destination.jobs.append(job)
+        destination.news.set()
+        self._staff(destination)
+
+    def _staff(self, destination: Destination) -> None:
+        """One connection more, where it helps and may be."""
+        if destination.idle < len(destination.jobs) and len(destination.tasks) < self._relay.connections:
+            task = asyncio.get_running_loop().create_task(self._carry(destination))
+            destination.tasks.add(task)
+            task.add_done_callback(lambda done: self._carried(destination, done))
+
+    def _carried(self, destination: Destination, task: "asyncio.Task[None]") -> None:
+        destination.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a connection failed destination=%s", destination.name, exc_info=task.exception())
+        if destination.jobs and not self._closing:  # they came while it said goodbye
+            self._staff(destination)
+
+    async def _give_back(self, keys: Sequence[Key], next_at: int, why: str) -> None:
+        """Rows that were not tried after all: for somebody else, or later."""
+        if not keys:
+            return
+        later = [Later(key, why, next_at, counted=False) for key in keys]
+        await self._store.run(outgoing.settle, [], later, [], self._now())
+        self._let_go(keys)
+
+    def _let_go(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            self._held.pop(key, None)
+
+    # -- one connection ------------------------------------------------------------------------------------------
+
+    async def _carry(self, destination: Destination) -> None:
+        """Jobs over one connection after the other, while there are some."""
+        session: Session | None = None
+        try:
+            while (job := await self._next(destination, session)) is not None:
+                try:
+                    session = await self._one(destination, job, session)
+                except Exception as error:
+                    log.error("not settled id=%s", post_id_text(job.post), exc_info=error)
+                finally:
+                    # Settled, or left to its lease, which then ends by itself.
+                    self._let_go(_keys(job))
+        finally:
+            if session is not None:
+                if self._closing:
+                    session.abort()
+                await session.quit()
+
+    async def _next(self, destination: Destination, session: Session | None) -> Job | None:
+        if not destination.jobs and session is not None and session.alive and not self._closing:
+            destination.news.clear()
+            destination.idle += 1
+            try:
+                async with asyncio.timeout(self._linger_s):
+                    await destination.news.wait()
+            except TimeoutError:
+                pass
+            finally:
+                destination.idle -= 1
+        return destination.jobs.popleft() if destination.jobs else None
+
+    async def _one(self, destination: Destination, job: Job, session: Session | None) -> Session | None:
+        """One job, settled; the session that may carry the next."""
+        if not self._ours(job):
+            return session
+        try:
+            raw = await self._store.run(posts.raw, job.post)
+        except LostPost as error:
+            log.error("held id=%s: the post is lost", post_id_text(job.post))
+            later = [Later(row.key, f"LostPost: {error}", HELD_AT) for row in job.rows]
+            await self._store.run(outgoing.settle, [], later, [], self._now())
+            return session
+        ready = await asyncio.to_thread(parcel, raw)
+        if session is not None and (not session.alive or session.sent >= self._relay.messages_per_connection):
+            await session.quit()
+            session = None
+        fresh = session is None
+        try:
+            if session is None:
+                session = await self._connect(destination)
+            outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
+            if not fresh and not session.heard:
+                # It had closed the idle connection meanwhile: that says nothing of this message.
+                session = await self._connect(destination)
+                outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
+        except NoService as error:
+            await self._away(destination, job, Outcome(Fate.LATER, "4.4.1", str(error)))
+            return None
+        except NoSuchDomain as error:
+            await self._settle(job, [Outcome(Fate.FAILED, "5.1.2", str(error))] * len(job.rows))
+            return None
+        if outcomes is None:
+            log.warning("left id=%s: its lease had ended", post_id_text(job.post))
+            return None
+        await self._settle(job, outcomes)
+        return session
+
+    def _envelope(self, job: Job) -> Envelope:
+        wishes = tuple(row.wish for row in job.rows)
+        return Envelope(job.origin.sender, wishes, job.origin.envid, job.origin.ret)
+
+    def _ours(self, job: Job) -> bool:
+        now = self._now()
+        return all(self._held.get(row.key, 0) > now for row in job.rows)
+
+    async def _connect(self, destination: Destination) -> Session:
+        """To the first of its servers that takes us.  Raises NoService, NoSuchDomain."""
+        problems = []
+        for host in await self._hosts.servers(destination.name):
+            try:
+                return await self._open(host)
+            except NoService as error:
+                problems.append(str(error))
+        raise NoService("; ".join(problems))
+
+    async def _open(self, host: Host) -> Session:
+        try:
+            return await Session.open(host, self._hostname, self._timeouts)
+        except NoService:
+            if host.tls != "may":
+                raise
+            return await Session.open(host, self._hostname, self._timeouts, plain=True)  # RFC 7435: better than not
+
+    async def _away(self, destination: Destination, job: Job, outcome: Outcome) -> None:
+        """Nobody took us: this job has been tried, and those that wait with it."""
+        log.warning("away destination=%s error=%s", destination.name, outcome.text)
+        destination.down_until = self._now() + DOWN_S
+        jobs = [job, *destination.jobs]
+        destination.jobs.clear()
+        for each in jobs:
+            try:
+                await self._settle(each, [outcome] * len(each.rows))
+            finally:
+                self._let_go(_keys(each))
+
+    async def _settle(self, job: Job, outcomes: Sequence[Outcome]) -> None:
+        now = self._now()
+        for row, outcome in zip(job.rows, outcomes, strict=True):
+            fate, id_, host = outcome.fate.value, post_id_text(row.post), outcome.host or "-"
+            log.info("%s id=%s to=%s host=%s try=%d said=%s", fate, id_, row.address, host, row.attempts, outcome.text)
+        attempts = list(zip(job.rows, outcomes, strict=True))
+        made = verdict(attempts, self._schedule, now, [self._chance() for _ in attempts])
+        while True:
+            try:
+                reports: list[Mailing] = []
+                for statuses in made.statuses.values():
+                    reports += await self._intake.teller.notification(
+                        job.post, job.origin, job.rows[0].created, statuses
+                    )
+                if await self._store.run(outgoing.settle, made.done, made.later, reports, now):
+                    self._intake.kept(reports)
+                return
+            except Unavailable as error:
+                # What was taken would be sent again by whoever finds the row: not while we are here to know better.
+                log.warning("not settled id=%s error=%r", post_id_text(job.post), error)
+                if self._closing:
+                    return
+            await asyncio.sleep(LOOK_S)
+
+
+def _keys(job: Job) -> list[Key]:
+    return [row.key for row in job.rows]
