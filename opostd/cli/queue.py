@@ -1,15 +1,21 @@
-"""``opostd queue``: what is accepted and not yet in its boxes."""
+"""``opostd queue``: what is accepted and not yet in its boxes, or taken by another server."""
 
-from typing import TYPE_CHECKING
+import datetime
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from opostd.cli.common import json_option
+from opostd.cli.common import Failure, confirm, json_option, now, print_rows, run_in_store, yes_option
+from opostd.cli.errors import EX_NOUSER
+from opostd.config import Settings
 
 if TYPE_CHECKING:
-    pass
+    from opostd.model.ids import PostId
+    from opostd.store.run import Store
 
 SHOWN = 1000
+COLUMNS = ("ID", "To", "Tries", "Next", "Age", "Last answer")
 
 
 @click.group("queue")
@@ -20,7 +26,128 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """What waits, the next to be tried first; at most 1000.
+    """What waits, the next to be tried first, what is held last; at most 1000 of each kind.
 
     Example: opostd queue list
     """
+
+    async def flow(store: "Store", settings: Settings) -> list[list[Any]]:
+        from opostd.store import outgoing, queue
+
+        local = await store.run(queue.waiting, SHOWN)
+        remote = await store.run(outgoing.waiting, SHOWN)
+        rows = [(row.next_at, _row(row, ", ".join(wish.address for wish in row.wishes), as_json)) for row in local]
+        rows += [(row.next_at, _row(row, row.address, as_json)) for row in remote]
+        return [row for _, row in sorted(rows, key=lambda each: (each[0], each[1][:2]))]
+
+    print_rows(COLUMNS, run_in_store(flow), as_json)
+
+
+def _row(row: Any, to: str, as_json: bool) -> list[Any]:
+    from opostd.model.ids import post_id_text
+
+    age, wait = now() - row.created, row.next_at - now()
+    if as_json:
+        return [post_id_text(row.post), to, row.attempts, None if row.held else row.next_at, age, row.last_error]
+    next_ = "held" if row.held else "now" if wait <= 0 else duration(wait)
+    return [post_id_text(row.post), to, row.attempts, next_, duration(age), row.last_error]
+
+
+def duration(seconds: int) -> str:
+    """``42 s``, ``18 min``, ``5 h``, ``3 d``: as much as a person wants to know."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{max(seconds, 0)} s"
+
+
+@command.command("show")
+@click.argument("id_", metavar="ID")
+@json_option
+def show(id_: str, as_json: bool) -> None:
+    """One message that waits: what it is, and what became of it so far, for each recipient.
+
+    Example: opostd queue show 0193f6a2c0de7b0c9d5e4f3a2b1c0d9e
+    """
+    post = _post(id_)
+
+    async def flow(store: "Store", settings: Settings) -> list[dict[str, Any]]:
+        from opostd.store import outgoing, posts, queue
+
+        facts = (await store.run(posts.facts, [post])).get(post)
+        about = {"subject": facts.subject, "size": facts.size} if facts else {"subject": "", "size": 0}
+        rows: list[Any] = [*await store.run(queue.of_post, post), *await store.run(outgoing.of_post, post)]
+        return [{**about, **_detail(row)} for row in rows]
+
+    found = run_in_store(flow)
+    if not found:
+        raise Failure(EX_NOUSER, f"nothing waits under {id_}")
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    from opostd.daemon.logs import safe
+
+    for each in found:
+        click.echo(
+            "\n".join(f"{name:12}{safe(str(value))}" for name, value in each.items()) + "\n", nl=each is not found[-1]
+        )
+
+
+def _detail(row: Any) -> dict[str, Any]:
+    wishes = row.wishes if hasattr(row, "wishes") else (row.wish,)
+    return {
+        "to": ", ".join(wish.address for wish in wishes),
+        "from": row.origin.sender or "<>",
+        "tries": row.attempts,
+        "next": "held" if row.held else _time(row.next_at),
+        "accepted": _time(row.created),
+        "last_answer": row.last_error,
+    }
+
+
+def _time(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _post(text: str) -> "PostId":
+    """The id as ``list`` shows it, or as a UUID is written.  Raises UsageError."""
+    from opostd.model.ids import PostId
+
+    digits = text.replace("-", "")
+    if len(digits) != 32 or any(char not in "0123456789abcdefABCDEF" for char in digits):
+        raise click.UsageError(f"{text!r} is no ID: 32 hexadecimal digits, as opostd queue list shows them")
+    return PostId(bytes.fromhex(digits))
+
+
+def _verb(name: str, done: str, example: str, text: str) -> None:
+    """A command over one message or, with --all, over all that waits."""
+
+    @click.argument("id_", metavar="ID", required=False)
+    @click.option("--all", "everything", is_flag=True, help="All that waits.")
+    @yes_option
+    def run(id_: str | None, everything: bool, yes: bool) -> None:
+        if (id_ is None) is not everything:
+            raise click.UsageError("an ID is needed, or --all")
+        post = None if id_ is None else _post(id_)
+        if name == "drop":
+            confirm("Drop what waits, and tell nobody?", yes)
+
+        async def flow(store: "Store", settings: Settings) -> int:
+            from opostd.store import queue_admin
+
+            found: int = await store.run(getattr(queue_admin, name), post, now())
+            return found
+
+        found = run_in_store(flow)
+        if not found and post is not None:
+            raise Failure(EX_NOUSER, f"nothing under {id_} that could be {done}; see opostd queue show {id_}")
+        click.echo(f"{found} {done}")
+
+    run.__doc__ = f"{text}\n\nExample: {example}"
+    command.command(name)(run)
+
+
+_verb("retry", "due now", "opostd queue retry --all", "Try it at once, and not only when its time has come.")
+_verb("hold", "held", "opostd queue hold 0193f6a2c0de7b0c9d5e4f3a2b1c0d9e", "Try it no more until it is released.")
+_verb("release", "released", "opostd queue release --all", "Try what is held, with all its tries before it.")
+_verb("drop", "dropped", "opostd queue drop 0193f6a2c0de7b0c9d5e4f3a2b1c0d9e -y", "Forget it; its sender is not told.")
