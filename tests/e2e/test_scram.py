@@ -14,11 +14,13 @@ from tests.e2e.conftest import PASSWORD, Site
 from tests.e2e.mailbox import unverified
 
 
-@pytest.fixture
-def keyed(site: Site) -> Site:
-    """anna has her password from the command line, and with it keys for SCRAM."""
+def test_every_way_in(site: Site) -> None:
+    """anna has her password from the command line, and with it keys.  One daemon serves all, for starting it is slow."""
     site.cli("user", "password", "anna", "--password-stdin", text=PASSWORD + "\n")
-    return site
+    _imap(site)
+    _imap_bound_to_the_certificate(site)
+    _imap_bound_to_the_connection(site)
+    _submission(site)
 
 
 def end_point(certificate: bytes | None) -> tuple[str, bytes]:
@@ -26,8 +28,8 @@ def end_point(certificate: bytes | None) -> tuple[str, bytes]:
     return "tls-server-end-point", hashlib.sha256(certificate).digest()
 
 
-def test_imap(keyed: Site) -> None:
-    with imaplib.IMAP4("127.0.0.1", keyed.daemon.ports["imap"], timeout=30) as client:
+def _imap(site: Site) -> None:
+    with imaplib.IMAP4("127.0.0.1", site.daemon.ports["imap"], timeout=30) as client:
         client.starttls(ssl_context=unverified())
         names = client.capability()[1][0].decode().split()
         assert names.index("AUTH=SCRAM-SHA-256-PLUS") < names.index("AUTH=SCRAM-SHA-256") < names.index("AUTH=PLAIN")
@@ -37,8 +39,8 @@ def test_imap(keyed: Site) -> None:
         assert client.select()[0] == "OK"
 
 
-def test_imap_bound_to_the_certificate(keyed: Site) -> None:
-    with imaplib.IMAP4_SSL("127.0.0.1", keyed.daemon.ports["imaps"], ssl_context=unverified(), timeout=30) as client:
+def _imap_bound_to_the_certificate(site: Site) -> None:
+    with imaplib.IMAP4_SSL("127.0.0.1", site.daemon.ports["imaps"], ssl_context=unverified(), timeout=30) as client:
         name, binding = end_point(client.sock.getpeercert(True))
         stranger = ScramClient("anna", PASSWORD, (name, binding[::-1]))
         with pytest.raises(imaplib.IMAP4.error):
@@ -51,9 +53,9 @@ def test_imap_bound_to_the_certificate(keyed: Site) -> None:
         assert scram.verified
 
 
-def test_imap_bound_to_the_connection(keyed: Site) -> None:
+def _imap_bound_to_the_connection(site: Site) -> None:
     """tls-exporter, which Python's ssl does not give: by OpenSSL, line by line."""
-    with socket.create_connection(("127.0.0.1", keyed.daemon.ports["imaps"]), timeout=30) as plain:
+    with socket.create_connection(("127.0.0.1", site.daemon.ports["imaps"]), timeout=30) as plain:
         plain.setblocking(True)
         tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), plain)
         tls.set_connect_state()
@@ -80,8 +82,8 @@ def test_imap_bound_to_the_connection(keyed: Site) -> None:
         assert scram.verified
 
 
-def test_submission(keyed: Site) -> None:
-    with smtplib.SMTP("127.0.0.1", keyed.daemon.ports["submission"], timeout=30) as client:
+def _submission(site: Site) -> None:
+    with smtplib.SMTP("127.0.0.1", site.daemon.ports["submission"], timeout=30) as client:
         client.starttls(context=unverified())
         client.ehlo()
         assert client.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"]
