@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import folded, now, run_in_store
+from opostd.cli.common import folded, now, recipient_address, run_in_store
 from opostd.config import Settings
-from opostd.model.errors import NoSuchAddress
+from opostd.model.errors import BadAddress, NoSuchAddress
 
 if TYPE_CHECKING:
     from opostd.store.run import Store
@@ -29,9 +29,12 @@ def add(address: str, targets: tuple[str, ...]) -> None:
     async def flow(store: "Store", settings: Settings) -> tuple[str, list[str]]:
         from opostd.store import accounts, provision
 
-        addr, found = folded(address, settings), [folded(target, settings) for target in targets]
+        addr, found = folded(address, settings), [recipient_address(target, settings) for target in targets]
         for target in found:
-            if await store.run(accounts.address, target) is None:
+            if " " in target:
+                raise BadAddress(f"an alias cannot lead to {target}: no spaces")
+            ours = target.rpartition("@")[2] in settings.domains
+            if ours and await store.run(accounts.address, target) is None:
                 raise NoSuchAddress(f"there is no address {target}")
         await provision.ensure_system(store, settings.domains, now=now())
         await provision.add_alias(store, addr, found)

@@ -61,6 +61,14 @@ def test_sendmail_takes_recipients_from_the_header(typed: Typed) -> None:
     assert sorted(row["to"] for row in rows) == ["x@else.example", "y@else.example", "z@else.example"]
 
 
+def test_an_alias_may_lead_elsewhere(typed: Typed) -> None:
+    typed("alias", "add", "both@opost.example", "anna", "X@Else.Example")
+    typed("sendmail", "-f", "anna", "both", text="Subject: s\n\nt\n")
+    (row,) = json.loads(typed("queue", "list", "--json"))
+    assert row["to"] == "X@else.example"
+    assert "no spaces" in typed("alias", "add", "odd@opost.example", '"a b"@else.example', status=65)
+
+
 REFUSED = [
     (("-t",), "Subject: s\n\nt\n", 64, "names no recipient"),
     ((), "s\n", 64, "recipients are needed"),
