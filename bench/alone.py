@@ -7,6 +7,7 @@ connections share a commit.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import statistics
 import time
@@ -143,7 +144,9 @@ class Alone:
         client = await load.Imap.login(self.root)
         await client.ask_capabilities()
         await load.create_mailbox(client, "bench")
-        await load.fill(client, "bench", load.Corpus(1, "plain", users.DOMAIN).messages(count), 10)
+        messages = load.Corpus(1, "plain", users.DOMAIN).messages(count)
+        while page := list(itertools.islice(messages, 200)):
+            await client.append_many("bench", page)
         await client.command('SELECT "bench"')
         for command, limit in (("UID FETCH 1:* (FLAGS)", 10), (FULL, 100)):
             took = [(await client.command(command, keep=False)).seconds * 1000 for _ in range(12)]
