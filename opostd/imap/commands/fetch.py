@@ -6,11 +6,19 @@ for each item one list over a chunk of messages, then one ``%`` for each line.
 
 import asyncio
 import logging
+from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
 from opostd.imap.content import envelope_of, from_header, octets_of, preview_of
-from opostd.imap.format.fetch import flags_octets, internaldate_octets, preview_octets, section_label, section_octets
+from opostd.imap.format.fetch import (
+    WITHOUT_KEYWORDS,
+    flags_octets,
+    internaldate_octets,
+    preview_octets,
+    section_label,
+    section_octets,
+)
 from opostd.imap.format.objectid import emailid, threadid
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.numbers import part
@@ -111,7 +119,7 @@ async def lines(
     async with _Reading(plan, snapshot, _chunks(snapshot, found, plan.reads_octets)) as chunks:
         async for chunk in chunks:
             if plan.uid_only:
-                numbers = [snapshot.uids[index] for index in chunk]
+                numbers = _of(snapshot.uids, chunk)
             elif same:
                 numbers = [index + 1 for index in chunk]
             else:
@@ -197,7 +205,7 @@ class _Plan:
             await self._posts.read_ahead(list(by_id.values()))
 
     async def put_together(
-        self, snapshot: Snapshot, chunk: Sequence[int], numbers: list[int], newly_seen: frozenset[int]
+        self, snapshot: Snapshot, chunk: Sequence[int], numbers: Sequence[int], newly_seen: frozenset[int]
     ) -> bytes:
         facts: list[PostFacts] = []
         if self.needs_facts:
@@ -237,15 +245,15 @@ class _Plan:
     ) -> tuple[bytes, Sequence[object]]:
         """The item's part of the line template, and its value for each message of the chunk."""
         if item is Item.UID:
-            return b"UID %d", [snapshot.uids[index] for index in chunk]
+            return b"UID %d", _of(snapshot.uids, chunk)
         if item is Item.FLAGS:
             return b"FLAGS %b", _flags_column(snapshot, chunk)
         if item is Item.MODSEQ:
-            return b"MODSEQ (%d)", [snapshot.modseqs[index] for index in chunk]
+            return b"MODSEQ (%d)", _of(snapshot.modseqs, chunk)
         if item is Item.RFC822_SIZE:
-            return b"RFC822.SIZE %d", [snapshot.sizes[index] for index in chunk]
+            return b"RFC822.SIZE %d", _of(snapshot.sizes, chunk)
         if item is Item.INTERNALDATE:
-            return b"INTERNALDATE %b", [internaldate_octets(snapshot.internaldates[index]) for index in chunk]
+            return b"INTERNALDATE %b", list(map(internaldate_octets, _of(snapshot.internaldates, chunk)))
         if item is Item.SAVEDATE:
             uids = [snapshot.uids[index] for index in chunk]
             first, last = min(uids, default=0), max(uids, default=0)
@@ -294,8 +302,15 @@ class _Plan:
 
 
 def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:
-    keywords, bits = snapshot.keywords, snapshot.bits
+    keywords, bits = snapshot.keywords, _of(snapshot.bits, chunk)
     if not keywords:
-        return [flags_octets(bits[index], ()) for index in chunk]
-    uids = snapshot.uids
-    return [flags_octets(bits[index], keywords.get(uids[index], ())) for index in chunk]
+        return [WITHOUT_KEYWORDS[each] for each in bits]
+    uids = _of(snapshot.uids, chunk)
+    return [flags_octets(each, keywords.get(uid, ())) for each, uid in zip(bits, uids, strict=True)]
+
+
+def _of(column: "array[int]", chunk: Sequence[int]) -> Sequence[int]:
+    """The column's values at these places, ascending; mostly they are neighbours, and a slice has them at once."""
+    if chunk and chunk[-1] - chunk[0] + 1 == len(chunk):
+        return column[chunk[0] : chunk[-1] + 1]
+    return [column[index] for index in chunk]

@@ -14,6 +14,7 @@ from opostd.imap.wire.grammar import MONTHS
 from opostd.model.flags import ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAG_NAMES, FLAGGED, SEEN
 
 __all__ = [
+    "WITHOUT_KEYWORDS",
     "flags_list",
     "flags_octets",
     "format_box_flags",
@@ -38,12 +39,13 @@ def flags_list(bits: int, keywords: tuple[str, ...]) -> bytes:
     return b"(" + b" ".join(names) + b")"
 
 
-_WITHOUT_KEYWORDS = tuple(flags_list(bits, ()) for bits in range(ALL_FLAGS + 1))
+WITHOUT_KEYWORDS = tuple(flags_list(bits, ()) for bits in range(ALL_FLAGS + 1))
+"""By bits: the flags of a message without keywords."""
 
 
 def flags_octets(bits: int, keywords: tuple[str, ...]) -> bytes:
     """As flags_list, for one message of many.  bits: 0 to ALL_FLAGS."""
-    return _WITHOUT_KEYWORDS[bits] if not keywords else _with_keywords(bits, keywords)
+    return WITHOUT_KEYWORDS[bits] if not keywords else _with_keywords(bits, keywords)
 
 
 @lru_cache(maxsize=1024)  # a box has few combinations; 1,000 of the largest (64 keywords) are 6 MB
