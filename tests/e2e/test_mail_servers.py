@@ -1,0 +1,177 @@
+"""Programs of mail servers against the running daemon: Postfix in front of it and behind its users, smtp-source, msmtp."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import CONFIG, DOMAIN, PASSWORD, Site, people
+from tests.e2e.faults import sqlite_in, until
+from tests.e2e.mailbox import imap, subjects, text_mail
+from tests.support.daemon import start_daemon
+
+ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]  # Postfix's master starts as root only
+
+MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = front.example
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+relay_domains = opost.example
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtp_tls_security_level = may
+smtp_host_lookup = native
+fast_flush_domains =
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = plain
+smtp_sasl_password_maps = inline:{{ {{[127.0.0.1]:{submission}=anna:{password}}} }}
+transport_maps = inline:{{
+  {{anna@opost.example = lmtp:unix:{folder}/lmtp}}
+  {{bob@opost.example = smtp:[127.0.0.1]:{smtp}}}
+  {{root@opost.example = smtp:[127.0.0.1]:{submission}}} }}
+"""
+MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def run(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A program that must be there and must succeed."""
+    assert shutil.which(command[0]) or Path("/usr/sbin", command[0]).exists(), f"{command[0]}: .ci/run installs it"
+    environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, env=environ)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that the user postfix may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="opostd-postfix-", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def front(folder: Path, tmp_path: Path) -> Iterator[Site]:
+    """A server whose LMTP is a socket that Postfix may open."""
+    settings = sqlite_in(tmp_path)
+    asyncio.run(people(settings))
+    config = CONFIG.format(url=settings.url).replace(
+        '"127.0.0.1:{lmtp}"]', f'"127.0.0.1:{{lmtp}}", "unix:{folder}/lmtp"]\nsocket_mode = "0666"'
+    )
+    daemon = start_daemon(tmp_path, config_text=config, migrate=False)
+    try:
+        yield Site(daemon.config, daemon, settings)
+    finally:
+        daemon.stop()
+
+
+@contextmanager
+def postfix(site: Site, folder: Path) -> Iterator[int]:
+    """The port of a Postfix that hands all it gets to the site; stopped at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    etc = folder / "etc"
+    for each in (etc, folder / "queue", folder / "data"):
+        each.mkdir()
+    ports = site.daemon.ports
+    (etc / "main.cf").write_text(MAIN_CF.format(folder=folder, password=PASSWORD, **ports))
+    (etc / "master.cf").write_text(MASTER_CF.format(port=port))
+    for name in ("dynamicmaps.cf", "postfix-files"):
+        if Path("/etc/postfix", name).exists():
+            shutil.copy(Path("/etc/postfix", name), etc)
+    run(*ROOT, "chown", "postfix", str(folder / "data"))
+    run(*ROOT, "postfix", "-c", str(etc), "start")
+    try:
+        yield port
+    finally:
+        run(*ROOT, "postfix", "-c", str(etc), "stop")
+        run(*ROOT, "chown", "-R", str(os.getuid()), str(folder))
+
+
+def test_postfix_hands_its_mail_over(front: Site, folder: Path) -> None:
+    """By LMTP over the UNIX socket to anna, by SMTP to bob, by submission with a login of anna's to root."""
+    with postfix(front, folder) as port:
+        source = ("smtp-source", "-m", "20", "-s", "4")
+        for sender, to in (("x@other.example", "anna"), ("x@other.example", "bob"), (f"anna@{DOMAIN}", "root")):
+            headers = ("-F", str(_message(folder, to))) if to == "root" else ("-S", to, "-l", "5000")
+            run(*source, *headers, "-f", sender, "-t", f"{to}@{DOMAIN}", f"127.0.0.1:{port}")
+        boxes: dict[str, Counter[str]] = {}
+
+        def all_there() -> bool:
+            for user in ("anna", "bob", "root"):
+                with imap(front, user) as client:
+                    boxes[user] = Counter(subjects(client))
+            return all(boxes[user] == {user: 20} for user in boxes)
+
+        assert until(all_there, 30.0), (
+            boxes,
+            [each for each in (folder / "log").read_text().splitlines() if "deferred" in each][:3],
+        )
+        log = (folder / "log").read_text()
+    assert log.count("status=sent") == 60
+    assert "status=deferred" not in log
+    assert "status=bounced" not in log
+
+
+def _message(folder: Path, subject: str) -> Path:
+    """What a user writes; submission looks at its From."""
+    path = folder / "message"
+    path.write_text(text_mail("anna", subject, subject, "text").as_string())
+    return path
+
+
+def test_smtp_source_on_every_door_that_asks_no_login(front: Site) -> None:
+    ports = front.daemon.ports
+    common = ("-m", "100", "-s", "10", "-l", "5000", "-f", "x@other.example", "-t", f"anna@{DOMAIN}")
+    run("smtp-source", *common, "-S", "mx", f"127.0.0.1:{ports['smtp']}")
+    run("smtp-source", "-L", *common, "-S", "lmtp", f"127.0.0.1:{ports['lmtp']}")
+    run("smtp-source", "-d", *common, "-S", "kept-open", f"127.0.0.1:{ports['smtp']}")
+    with imap(front, "anna") as client:
+        assert Counter(subjects(client))["mx"] == 100
+        assert len(subjects(client)) == 300
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_msmtp_submits(front: Site, tls: str) -> None:
+    ports = front.daemon.ports
+    port = ports["submission"] if tls == "starttls" else ports["submissions"]
+    run(
+        "msmtp", "--host=127.0.0.1", f"--port={port}", "--tls=on", f"--tls-starttls={'on' if tls == 'starttls' else 'off'}",
+        "--tls-certcheck=off", "--auth=plain", "--user=anna", f"--passwordeval=echo {PASSWORD}",
+        f"--from=anna@{DOMAIN}", f"bob@{DOMAIN}", text=text_mail("anna", "bob", "by msmtp", "text").as_string(),
+    )  # fmt: skip
+    with imap(front, "bob") as client:
+        assert subjects(client) == ["by msmtp"]
