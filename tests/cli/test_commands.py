@@ -97,7 +97,7 @@ def test_joined_since(opostd: Command, store_settings: StoreSettings) -> None:
     add(opostd, "anna", "bob", "cara")
     assert opostd("group", "add", "team", "--members", "anna,bob", "--post", "members").status == 0
     assert send(opostd, "anna", "team", "post 1") == 0
-    assert opostd("group", "join", "team", "cara").out == f"cara@{DOMAIN}   joined team@{DOMAIN} (from now)\n"
+    assert opostd("group", "join", "team", "cara").out == f"cara@{DOMAIN}   joined team@{DOMAIN}\n"
     assert send(opostd, "anna", "team", "post 2") == 0
     assert opostd("group", "leave", "team", "cara").out == f"cara@{DOMAIN}   left team@{DOMAIN}\n"
     assert send(opostd, "anna", "team", "post 3") == 0
