@@ -71,7 +71,7 @@ class AuthSettings:
     cache_s: float = 60.0
     free_failures: int = 3
     max_delay_s: float = 15.0
-    scram_iterations: int = 100_000
+    scram_iterations: int = 65_536
 
 
 @dataclass(frozen=True, slots=True)

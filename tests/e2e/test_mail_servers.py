@@ -38,7 +38,6 @@ smtp_host_lookup = native
 fast_flush_domains =
 smtp_sasl_auth_enable = yes
 smtp_sasl_security_options = noanonymous
-smtp_sasl_mechanism_filter = plain
 smtp_sasl_password_maps = inline:{{ {{[127.0.0.1]:{submission}=anna:{password}}} }}
 transport_maps = inline:{{
   {{anna@opost.example = lmtp:unix:{folder}/lmtp}}
@@ -93,7 +92,10 @@ def front(folder: Path, tmp_path: Path) -> Iterator[Site]:
     )
     daemon = start_daemon(tmp_path, config_text=config, migrate=False)
     try:
-        yield Site(daemon.config, daemon, settings)
+        site = Site(daemon.config, daemon, settings)
+        # Keys for SCRAM, which Postfix takes where it is offered.
+        site.cli("user", "password", f"anna@{DOMAIN}", "--password-stdin", text=PASSWORD + "\n")
+        yield site
     finally:
         daemon.stop()
 
