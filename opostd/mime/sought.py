@@ -21,7 +21,7 @@ MAX_SORT_KEY = 1000  # characters that are compared; two names that differ only 
 MAX_REFERENCES = 1000  # message ids of one message: the longest threads that people write are a tenth of it
 MAX_MESSAGE_ID = 998  # RFC 5322 2.1.1: a line
 
-_MSG_ID = re.compile(rb'<\s*+(?:"((?:[^"\\\r\n]++|\\.)*+)"@([^<>\s]++)|([^<>\s]++))\s*+>')
+_MSG_ID = re.compile(rb'<\s*+(?:"((?:[^"\\\r\n]++|\\.)*)"@([^<>\s]++)|([^<>\s]++))\s*+>')
 _ESCAPED = re.compile(rb"\\(.)")
 
 
