@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Site
 from tests.e2e.mailbox import imap, subjects, submission, text_mail
 
-ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "30"))
+ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "10"))
 
 
 class Load:
