@@ -206,7 +206,7 @@ def test_signals_for_everybody_do_not_end_a_worker(pool: RenderPool, number: sig
         (pid,) = pool.pids
         os.kill(pid, number)
         assert "<em>x</em>" in await pool.render("*x*")
-        assert pool.pids == (pid,)
+        assert pid in pool.pids  # a second one may have been started beside it
 
     asyncio.run(main())
 

@@ -75,7 +75,8 @@ async def aiosmtpd_peer(
         server.close()
         tasks = [each._handler_coroutine for each in sessions if each._handler_coroutine is not None]
         for session in sessions:
-            if session.transport is not None:
+            # asyncio before 3.11.4 fails on aborting a TLS transport that has been closed
+            if session.transport is not None and not session.transport.is_closing():
                 session.transport.abort()
         await asyncio.wait([*tasks, asyncio.ensure_future(asyncio.sleep(0))], timeout=5)
 
