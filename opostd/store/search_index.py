@@ -28,8 +28,8 @@ INDEXES = ("post_search_trigrams",)
 
 PIECE = 32 * 1024  # characters of one document: about 10 ms of the one writer
 OVERLAP = 64  # characters that two documents of a text share, so that a needle of so many lies wholly in one
-STEP = 32 * 1024  # characters indexed in one transaction, and what is left of the document that reaches it
-STEP_POSTS = 50
+STEP = 4 * 1024  # characters indexed in one transaction, and what is left of the document that reaches it: some 20 ms
+STEP_POSTS = 8  # who opens a box with pending posts waits for one step at most, for there is one writer
 TRIGRAM = 3
 MAX_TRIGRAMS = 12  # of a needle that are asked for: more narrow no further
 MAX_HITS = 50_000  # documents: what so many have is found faster by looking
