@@ -27,8 +27,8 @@ from opostd.imap.server import ImapDoor
 from opostd.intake.intake import Intake
 from opostd.model.errors import OpostError, SchemaMismatch, Unavailable
 from opostd.render.pool import RenderPool
+from opostd.smtp.door import SmtpDoor
 from opostd.smtp.extensions import DoorKind
-from opostd.smtp.server import SmtpDoor
 from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent

@@ -1,7 +1,7 @@
 """What the session asks of the rest of the server: aiosmtpd's hooks, a few lines each.
 
-The order of commands is ``transaction.py``'s, who may do what is ``policy.py``'s, the wire is ``server.py``'s.  Every
-hook may raise any error of ``model/errors.py``; the session answers it from ``faults.py``.
+The order of commands is ``transaction.py``'s, who may do what is ``policy.py``'s, the wire is ``connection.py``'s.
+Every hook may raise any error of ``model/errors.py``; the session answers it from ``faults.py``.
 """
 
 import logging

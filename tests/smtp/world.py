@@ -18,9 +18,9 @@ from opostd.config import AuthSettings, LimitSettings, Markdown, RenderSettings
 from opostd.intake.intake import Intake
 from opostd.model.records import Account, AccountState, PostPolicy
 from opostd.render.pool import RenderPool
+from opostd.smtp.door import SmtpDoor
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.proxy import Network
-from opostd.smtp.server import SmtpDoor
 from opostd.smtp.timing import Timing
 from opostd.store import accounts, boxes, changes, posts, provision
 from opostd.store.run import Store
