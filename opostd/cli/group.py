@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import click
 
 from opostd.cli.common import confirm, folded, json_option, names, now, print_rows, run_in_store, yes_option
+from opostd.cli.group_rights import role, role_names
+from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
-from opostd.model.errors import NoSuchAddress
-from opostd.model.records import Address, AddressKind, MemberRole, PostPolicy
+from opostd.model.records import AddressKind, MemberRole, PostPolicy
 
 if TYPE_CHECKING:
     from opostd.store.run import Store
@@ -21,15 +22,7 @@ def command() -> None:
     """Groups: what is sent to one reaches each member, from the day they joined."""
 
 
-async def source_of(store: "Store", settings: Settings, address: str) -> Address:
-    """The address of a group.  Raises NoSuchAddress."""
-    from opostd.store import accounts
-
-    addr = folded(address, settings)
-    found = await store.run(accounts.address, addr)
-    if found is None or found.kind is not AddressKind.SOURCE:
-        raise NoSuchAddress(f"there is no group {addr}")
-    return found
+command.add_command(role)
 
 
 @command.command("add")
@@ -141,7 +134,7 @@ def leave(group: str, address: str) -> None:
 @click.argument("group")
 @json_option
 def members(group: str, as_json: bool) -> None:
-    """Who reads a group.
+    """Who reads a group, and who is its owner, moderator or named sender.
 
     Example: opostd group members team
     """
@@ -153,7 +146,7 @@ def members(group: str, as_json: bool) -> None:
         found = await store.run(provision.members, source.box)
         addresses = {each.box: each.address for each in await store.run(sources.sources)}
         inner = [addresses[box] for box in await store.run(nesting.members, source.box) if box in addresses]
-        people = sorted((each.address, str(each.role.name).lower()) for each in found)
+        people = sorted((each.address, role_names(each.role)) for each in found)
         return [*people, *((addr, "group") for addr in sorted(inner))]
 
     print_rows(("ADDRESS", "ROLE"), run_in_store(flow), as_json)

@@ -24,6 +24,8 @@ MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
 MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
 MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
 POSTMASTER = "postmaster"
+# Who has been named may post, whatever the policy: that is what a role is given for.
+NAMED = MemberRole.SENDER | MemberRole.MODERATOR | MemberRole.OWNER
 
 
 @dataclass(slots=True)
@@ -173,7 +175,8 @@ class Router:
     async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> None:
         """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
 
-        below: groups in this one, whose members are members here.
+        Owners, moderators and named senders may post to theirs.  below: groups in this one, whose members are members
+        here.
         """
         source = await self.store.run(provision.source, address.box)
         if source is None:  # being removed
@@ -184,16 +187,21 @@ class Router:
         if account is not None:
             if account.admin or policy is PostPolicy.LOCAL:
                 return
-            wanted = {PostPolicy.MEMBERS: MemberRole.READER, PostPolicy.NAMED: MemberRole.SENDER}.get(policy)
-            inner = below if policy is PostPolicy.MEMBERS else ()
-            for box in (address.box, *inner):
-                if wanted is not None and await self.store.run(provision.role, box, account.owner) & wanted:
+            reads = policy is PostPolicy.MEMBERS
+            if await self.store.run(provision.role, address.box, account.owner) & (NAMED | _reader(reads)):
+                return
+            for box in below if reads else ():
+                if await self.store.run(provision.role, box, account.owner) & MemberRole.READER:
                     return
         raise NotAllowed(f"may not post to {address.addr}")
 
     async def _administrators(self) -> list[Target]:
         members = await self.store.run(provision.members, provision.ADMINISTRATORS)
         return [await self._inbox(each.owner) for each in members]
+
+
+def _reader(counts: bool) -> MemberRole:
+    return MemberRole.READER if counts else MemberRole(0)
 
 
 def _without_tag(addr: str) -> str:

@@ -35,10 +35,15 @@ class PostPolicy(IntEnum):
 
 
 class MemberRole(IntFlag):
-    """What somebody is to a source, as bits: a reader may also be a named sender."""
+    """What somebody is to a source, as bits: a reader may also be a named sender.
+
+    Owners hear what becomes of the group and may moderate; moderators decide what is posted.
+    """
 
     READER = 1
     SENDER = 2
+    OWNER = 4
+    MODERATOR = 8
 
 
 class Withdraw(IntEnum):

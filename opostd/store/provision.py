@@ -22,9 +22,9 @@ from opostd.store.run import Group, Store, Tx, writes
 from opostd.store.sources import ADMINISTRATORS, Member, members, role, source
 
 __all__ = [
-    "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_sender", "add_user", "delete_group", "delete_user",
-    "ensure_system", "join", "leave", "members", "move_subscription", "nest", "remove_alias", "remove_sender",
-    "role", "set_expiry", "set_history", "set_policy", "source", "subscribe", "unnest", "unsubscribe",
+    "ADMINISTRATORS", "Member", "add_alias", "add_group", "add_user", "delete_group", "delete_user", "ensure_system",
+    "give_role", "join", "leave", "members", "move_subscription", "nest", "remove_alias", "role", "set_expiry",
+    "set_history", "set_policy", "source", "subscribe", "take_role", "unnest", "unsubscribe",
 ]  # fmt: skip
 
 EVERYONE = "everyone"
@@ -327,15 +327,15 @@ async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:
     await store.run(sources.set_policy, await _source_box(store, addr), post)
 
 
-async def add_sender(store: Store, addr: str, owner: OwnerId) -> None:
-    """Somebody may send to a source of NAMED policy.  Raises NoSuchAddress."""
+async def give_role(store: Store, addr: str, owner: OwnerId, roles: MemberRole) -> None:
+    """Somebody has these roles beside those they have; READER is ``join``'s to give.  Raises NoSuchAddress."""
     box, login = await _source_box(store, addr), await _login(store, owner)
-    await store.run(sources.add_role, box, owner, login, MemberRole.SENDER)
+    await store.run(sources.add_role, box, owner, login, roles & ~MemberRole.READER)
 
 
-async def remove_sender(store: Store, addr: str, owner: OwnerId) -> None:
-    """Raises NoSuchAddress where there is no such group."""
-    await store.run(sources.remove_role, await _source_box(store, addr), owner, MemberRole.SENDER)
+async def take_role(store: Store, addr: str, owner: OwnerId, roles: MemberRole) -> None:
+    """Somebody has these roles no more; what they were not is no error.  Raises NoSuchAddress for the group."""
+    await store.run(sources.remove_role, await _source_box(store, addr), owner, roles & ~MemberRole.READER)
 
 
 # Aliases

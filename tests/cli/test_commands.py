@@ -125,6 +125,31 @@ def test_who_may_post_to_a_group(opostd: Command, store_settings: StoreSettings)
     assert subjects(store_settings, "anna") == ["yes"]  # what was received stays
 
 
+def test_roles(opostd: Command) -> None:
+    """A role lets its holder post, and goes as it came; wrong words change nothing."""
+    add(opostd, "anna", "bob")
+    opostd("group", "add", "team", "--members", "anna", "--post", "named")
+    assert (send(opostd, "anna", "team", "no"), send(opostd, "bob", "team", "no")) == (77, 77)
+    said = opostd("group", "role", "team", "bob", "sender, Moderator")
+    assert said.out == f"bob@{DOMAIN}   moderator, sender of team@{DOMAIN}\n"
+    assert opostd("group", "role", "team", "anna", "owner").out == f"anna@{DOMAIN}   owner, reader of team@{DOMAIN}\n"
+    assert (send(opostd, "anna", "team", "yes"), send(opostd, "bob", "team", "yes")) == (0, 0)
+    assert json.loads(opostd("group", "members", "team", "--json").out) == [
+        {"address": f"anna@{DOMAIN}", "role": "owner, reader"},
+        {"address": f"bob@{DOMAIN}", "role": "moderator, sender"},
+    ]
+    for arguments, status in (
+        (("team", "bob", "reader"), 64), (("team", "bob", ","), 64), (("team", "nobody", "owner"), 66),
+        (("nothing", "bob", "owner"), 66), (("team", "bob", "owner,king"), 64),
+    ):  # fmt: skip
+        assert opostd("group", "role", *arguments).status == status, arguments
+    assert opostd("group", "role", "team", "bob", "sender,moderator", "--remove").out.endswith(
+        "nothing of team@opost.example\n"
+    )
+    assert opostd("group", "role", "everyone", "bob", "sender").status == 0
+    assert (send(opostd, "bob", "team", "no"), send(opostd, "bob", "everyone", "yes")) == (77, 0)
+
+
 def test_what_is_sent_is_rendered_and_an_alias_leads_to_each_once(
     opostd: Command, store_settings: StoreSettings
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from opostd.config import LimitSettings, RenderSettings
 from opostd.intake.intake import Intake, Trace
 from opostd.model.ids import PostId
-from opostd.model.records import Account, PostPolicy, Recipient, Target
+from opostd.model.records import Account, MemberRole, PostPolicy, Recipient, Target
 from opostd.render.pool import RenderPool
 from opostd.store import accounts, boxes, changes, posts, provision, queue, sync
 from opostd.store.run import Store
@@ -125,4 +125,4 @@ async def add_groups(world: World) -> None:
         name = f"{policy.name.lower()}@{DOMAIN}"
         members = [world.people["bob"].owner]
         await provision.add_group(world.store, name, title="", members=members, post=policy, now=NOW)
-    await provision.add_sender(world.store, f"named@{DOMAIN}", world.people["anna"].owner)
+    await provision.give_role(world.store, f"named@{DOMAIN}", world.people["anna"].owner, MemberRole.SENDER)

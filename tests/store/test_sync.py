@@ -340,8 +340,8 @@ def test_members_and_senders(store: Store) -> None:
     async def main() -> None:
         world = await World(store).make("anna", "bob")
         team, addr = await world.group("team", "anna", post=PostPolicy.NAMED), f"team@{DOMAIN}"
-        await provision.add_sender(store, addr, world.owner("anna"))
-        await provision.add_sender(store, addr, world.owner("bob"))
+        await provision.give_role(store, addr, world.owner("anna"), MemberRole.SENDER)
+        await provision.give_role(store, addr, world.owner("bob"), MemberRole.SENDER)
         both = MemberRole.READER | MemberRole.SENDER
         assert [(each.address, each.role) for each in await store.run(provision.members, team)] == [
             (f"anna@{DOMAIN}", both), (f"bob@{DOMAIN}", MemberRole.SENDER),
@@ -350,7 +350,7 @@ def test_members_and_senders(store: Store) -> None:
         assert not await store.run(provision.role, team, OwnerId(5))
         await provision.leave(store, addr, world.owner("anna"), now=NOW)
         assert await store.run(provision.role, team, world.owner("anna")) == MemberRole.SENDER
-        await provision.remove_sender(store, addr, world.owner("anna"))
+        await provision.take_role(store, addr, world.owner("anna"), MemberRole.SENDER)
         assert [each.owner for each in await store.run(provision.members, team)] == [world.owner("bob")]
         await world.send(team, *ids(1))
         assert await world.look("bob") == []
