@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opostd.cli.common import command_line, confirm, folded, json_option, now, print_rows, run_in_store, yes_option
-from opostd.cli.group import source_of
+from opostd.cli.source import source_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress, NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opostd.cli.common import json_option, now, print_rows, run_in_store
-from opostd.cli.group import source_of
+from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.ids import Uid
