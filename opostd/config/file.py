@@ -13,7 +13,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -359,6 +359,15 @@ def _unusable(path: Path, room: str) -> str:
     return "" if path.parent.is_dir() else f"the folder {path.parent} is not there"
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a listener on this host."""
     return host.startswith("127.") or host in ("::1", "localhost")
@@ -384,6 +393,18 @@ def _check_relay(settings: Settings, problems: _Problems) -> None:
         problems.add(("relay", "smarthost"), 'expected "host:port" such as "smtp.example.net:587"')
     if relay.smarthost and relay.via == "off":
         problems.add(("relay", "smarthost"), 'nothing leaves while relay.via is "off"; set it to "smarthost"')
+    if relay.smarthost and relay.via == "mx":
+        problems.add(("relay", "smarthost"), 'with relay.via = "mx" no server takes all; remove it')
+    for each in relay.dns_servers:
+        server = split_listen(each)
+        if server is None or not server[1] or not is_address(server[0]):
+            problems.add(
+                ("relay", "dns_servers"), f'expected "address:port" such as "127.0.0.1:53", got {_shown(each)}'
+            )
+    if relay.dane and not relay.dns_servers:
+        problems.add(("relay", "dane"), "needs dns_servers: resolvers that check DNSSEC, on a way that you trust")
+    if relay.user and relay.via == "mx":
+        problems.add(("relay", "user"), 'a login is for a smarthost; with relay.via = "mx" nobody is told one')
     if relay.implicit_tls and relay.tls in ("may", "off"):
         problems.add(("relay", "implicit_tls"), f'excludes relay.tls = "{relay.tls}"')
     for field, other in (("user", "password_file"), ("password_file", "user")):

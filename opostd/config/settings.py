@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Via = Literal["off", "smarthost"]
+Via = Literal["off", "smarthost", "mx"]
 RelayTls = Literal["verify", "encrypt", "may", "off"]
 Markdown = Literal["plain", "marked", "off"]
 
@@ -99,6 +99,10 @@ class RelaySettings:
     password_file: str = ""
     connections: int = 4
     messages_per_connection: int = 100
+    mta_sts: bool = True
+    dane: bool = False
+    dns_servers: tuple[str, ...] = ()
+    private_addresses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

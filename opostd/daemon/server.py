@@ -109,7 +109,7 @@ class Server:
 
     async def _start_delivery(self, store: Store, intake: Intake) -> None:
         settings = self.settings
-        found = hosts(settings.relay)
+        found = hosts(settings, now)
         if found is not None:
             self._delivery = DeliveryAgent(
                 store, intake, found, relay=settings.relay, queue=settings.queue, hostname=settings.hostname

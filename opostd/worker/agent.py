@@ -24,9 +24,10 @@ from opostd.store.outgoing import Key, Later, Leaving
 from opostd.store.run import Store
 from opostd.store.spooling import HELD_AT
 from opostd.worker.answer import Fate, Outcome
-from opostd.worker.hosts import Hosts, NoSuchDomain
+from opostd.worker.host import Host, NoService, NoSuchDomain
+from opostd.worker.hosts import Hosts
 from opostd.worker.message import parcel
-from opostd.worker.session import Envelope, Host, NoService, Session, Timeouts
+from opostd.worker.session import Envelope, Session, Timeouts
 from opostd.worker.verdict import verdict
 
 log = logging.getLogger("opostd.agent")
@@ -279,10 +280,10 @@ class DeliveryAgent:
                 session = await self._connect(destination)
                 outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
         except NoService as error:
-            await self._away(destination, job, Outcome(Fate.LATER, "4.4.1", str(error)))
+            await self._away(destination, job, Outcome(Fate.LATER, error.status, str(error)))
             return None
         except NoSuchDomain as error:
-            await self._settle(job, [Outcome(Fate.FAILED, "5.1.2", str(error))] * len(job.rows))
+            await self._settle(job, [Outcome(Fate.FAILED, error.status, str(error))] * len(job.rows))
             return None
         if outcomes is None:
             log.warning("left id=%s: its lease had ended", post_id_text(job.post))
@@ -300,19 +301,19 @@ class DeliveryAgent:
 
     async def _connect(self, destination: Destination) -> Session:
         """To the first of its servers that takes us.  Raises NoService, NoSuchDomain."""
-        problems = []
+        problems: list[NoService] = []
         for host in await self._hosts.servers(destination.name):
             try:
                 return await self._open(host)
             except NoService as error:
-                problems.append(str(error))
-        raise NoService("; ".join(problems))
+                problems.append(error)
+        raise NoService("; ".join(map(str, problems)), problems[-1].status)
 
     async def _open(self, host: Host) -> Session:
         try:
             return await Session.open(host, self._hostname, self._timeouts)
-        except NoService:
-            if host.tls != "may":
+        except NoService as error:
+            if host.tls != "may" or not error.reached:
                 raise
             return await Session.open(host, self._hostname, self._timeouts, plain=True)  # RFC 7435: better than not
 

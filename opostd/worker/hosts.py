@@ -1,16 +1,22 @@
-"""Which servers take the mail of a domain: a smarthost takes all of it.
+"""Which servers take the mail of a domain: a smarthost takes all of it, or each domain has its own (mx.py).
 
 What must stay true: whoever looks servers up is one interface, so that the agent knows no DNS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
-from opostd.config import RelaySettings
-from opostd.config.file import split_listen
+from opostd.config import RelaySettings, Settings
+from opostd.config.file import is_address, split_listen
 from opostd.model.errors import BadSettings
-from opostd.worker.session import Host
+from opostd.worker.dns import Resolver
+from opostd.worker.host import Host
+from opostd.worker.mx import MxHosts
+from opostd.worker.policies import Policies
+
+SMTP_PORT = 25
 
 
 class Hosts(Protocol):
@@ -23,10 +29,6 @@ class Hosts(Protocol):
     async def servers(self, destination: str) -> Sequence[Host]:
         """Servers to be tried in this order, 1 or more.  Raises NoService, NoSuchDomain."""
         ...
-
-
-class NoSuchDomain(Exception):
-    """No mail can ever be sent to this domain."""
 
 
 class Smarthost:
@@ -46,9 +48,25 @@ class Smarthost:
         return [self._host]
 
 
-def hosts(relay: RelaySettings) -> Hosts | None:
-    """As the settings say; None where nothing leaves.  Raises BadSettings."""
-    return None if relay.via == "off" else Smarthost(relay)
+def hosts(settings: Settings, now: Callable[[], int]) -> Hosts | None:
+    """As the settings say; None where nothing leaves.  now: seconds since 1970.  Raises BadSettings."""
+    relay = settings.relay
+    if relay.via == "off":
+        return None
+    if relay.via == "smarthost":
+        return Smarthost(relay)
+    resolver = Resolver([each for each in map(split_listen, relay.dns_servers) if each], validating=relay.dane)
+    policies = None
+    if relay.mta_sts:
+        folder = settings.data_directory / "mta-sts"
+        policies = Policies(resolver, folder, now=now, ca_file=relay.ca_file, private_addresses=relay.private_addresses)
+    return MxHosts(resolver, policies, relay, hostname=settings.hostname, own=_own(settings))
+
+
+def _own(settings: Settings) -> list[str]:
+    """Addresses at which our own MX listens, as far as they are written down."""
+    places = [place for place in map(split_listen, settings.smtp.listen) if place and place[1] == SMTP_PORT]
+    return [address for address, _ in places if is_address(address) and not ip_address(address).is_unspecified]
 
 
 def _password(relay: RelaySettings) -> str:

@@ -10,12 +10,13 @@ import base64
 import contextlib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
-from opostd.config import RelayTls
 from opostd.model.records import Notify, Wish
 from opostd.worker.answer import Answer, BadAnswer, Fate, Outcome, answer, outcome, read_line
+from opostd.worker.dane import vouched_for
+from opostd.worker.host import Host, NoService, NoSuchDomain, chain_of, context_for
 from opostd.worker.message import Parcel
 
 MAX_LINE = 4096  # octets of a line that is read; RFC 5321 4.5.3.1.5 gives it 512
@@ -34,19 +35,6 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """A server that may take our mail.  tls: see RelaySettings; user, password: of a login, or empty."""
-
-    name: str
-    port: int
-    tls: RelayTls = "may"
-    implicit_tls: bool = False
-    ca_file: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Envelope:
     """Of one transaction.  sender: empty for ``<>``; envid, ret: as they came."""
 
@@ -54,10 +42,6 @@ class Envelope:
     wishes: tuple[Wish, ...]
     envid: str = ""
     ret: str = ""
-
-
-class NoService(Exception):
-    """No session with this server now: cannot be reached, does not want us, or is not who it should be."""
 
 
 class Session:
@@ -78,20 +62,26 @@ class Session:
     @classmethod
     async def open(cls, host: Host, hostname: str, timeouts: Timeouts, *, plain: bool = False) -> "Session":
         """A session that is ready for MAIL.  plain: no TLS, though it may be offered.  Raises NoService."""
-        context = _context(host) if host.implicit_tls else None
+        context = context_for(host) if host.implicit_tls else None
         try:
             async with asyncio.timeout(timeouts.connect_s):
                 reader, writer = await asyncio.open_connection(
-                    host.name, host.port, limit=MAX_LINE, ssl=context, server_hostname=host.name if context else None
+                    host.address or host.name,
+                    host.port,
+                    limit=MAX_LINE,
+                    ssl=context,
+                    server_hostname=host.name if context else None,
                 )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            raise NoService(f"cannot connect to {host.name}: {_why(error)}") from error
+            place = f"{host.name} [{host.address}]" if host.address else host.name
+            raise NoService(f"cannot connect to {place}: {_why(error)}") from error
         session = cls(host, reader, writer, timeouts)
         try:
             await session._begin(hostname, plain=plain)
         except (OSError, TimeoutError, BadAnswer, asyncio.IncompleteReadError) as error:
             session.abort()
-            raise NoService(f"{host.name}: {_why(error)}") from error
+            status = "4.7.5" if isinstance(error, ssl.SSLError) else "4.4.1"
+            raise NoService(f"{host.name}: {_why(error)}", status, reached=True) from error
         except BaseException:
             session.abort()
             raise
@@ -149,7 +139,7 @@ class Session:
                 secure = True
                 await self._hello(hostname)
             elif self.host.tls != "may":
-                raise NoService(f"{self.host.name} offers no TLS")
+                raise NoService(f"{self.host.name} offers no TLS", "4.7.4" if self.host.vouched else "4.4.1")
         if self.host.user:
             if not secure and not _on_loopback(self._writer):
                 raise NoService(f"no password is told to {self.host.name} without TLS")
@@ -166,6 +156,8 @@ class Session:
                 raise NoService(f"{self.host.name} said: {said}")
             self._offers = {}
             return
+        if self.host.hostname and lines[1][0].split(" ")[0].lower().rstrip(".") == self.host.hostname:
+            raise NoSuchDomain(f"{self.host.name} is this server, which does not take this mail", "5.4.6")
         words = [line.partition(" ") for line in lines[1][1:]]
         self._offers = {keyword.upper(): rest for keyword, _, rest in words}
 
@@ -176,7 +168,16 @@ class Session:
         if self._reader._buffer:  # type: ignore[attr-defined]
             raise BadAnswer("octets behind the answer to STARTTLS")  # said in the clear, to be heard as if under TLS
         async with asyncio.timeout(self._timeouts.connect_s):
-            await self._writer.start_tls(_context(self.host), server_hostname=self.host.name)
+            await self._writer.start_tls(context_for(self.host), server_hostname=self.host.name)
+        self._check_certificate()
+
+    def _check_certificate(self) -> None:
+        """What TLS itself does not look at.  Raises NoService."""
+        if not self.host.tlsa:
+            return
+        shown = chain_of(self._writer.get_extra_info("ssl_object"))
+        if not vouched_for(self.host.tlsa, shown, self.host.tlsa_names):
+            raise NoService(f"{self.host.name} has another certificate than the DNS says (DANE)", "4.7.5")
 
     async def _log_in(self) -> None:
         mechanisms = self._offers.get("AUTH", "").upper().split()
@@ -308,18 +309,6 @@ class Session:
                 if last:
                     self.heard = True
                     return first, texts
-
-
-def _context(host: Host) -> ssl.SSLContext:
-    """What we demand of a server's certificate."""
-    if host.tls == "verify":
-        context = ssl.create_default_context(cafile=host.ca_file or None)
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _on_loopback(writer: asyncio.StreamWriter) -> bool:

@@ -42,7 +42,11 @@ class _Handler:
 
 @contextlib.asynccontextmanager
 async def aiosmtpd_peer(
-    context: ssl.SSLContext | None = None, login: tuple[str, str] | None = None, port: int = 0
+    context: ssl.SSLContext | None = None,
+    login: tuple[str, str] | None = None,
+    port: int = 0,
+    address: str = "127.0.0.1",
+    name: str = "peer.example",
 ) -> AsyncIterator[Peer]:
     """aiosmtpd as it comes: STARTTLS with a context, AUTH with a login."""
     peer = Peer()
@@ -56,7 +60,7 @@ async def aiosmtpd_peer(
         peer.connections += 1
         session = SMTP(
             _Handler(peer),
-            hostname="peer.example",
+            hostname=name,
             tls_context=context,
             require_starttls=context is not None,
             authenticator=check if login else None,
@@ -67,7 +71,7 @@ async def aiosmtpd_peer(
         sessions.append(session)
         return session
 
-    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(make, address, port)
     peer.port = server.sockets[0].getsockname()[1]
     try:
         yield peer
@@ -78,7 +82,10 @@ async def aiosmtpd_peer(
             # asyncio before 3.11.4 fails on aborting a TLS transport that has been closed
             if session.transport is not None and not session.transport.is_closing():
                 session.transport.abort()
-        await asyncio.wait([*tasks, asyncio.ensure_future(asyncio.sleep(0))], timeout=5)
+        _, late = await asyncio.wait([*tasks, asyncio.ensure_future(asyncio.sleep(0))], timeout=0.2)
+        for task in late:  # it does not notice a handshake that its client has broken off
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 OFFERS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")

@@ -8,7 +8,7 @@ from opostd.config import QueueSettings, RelaySettings
 from opostd.model.records import NOT_SAID, Notify, Outside, Recipient, Wish
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
-from opostd.worker.hosts import Smarthost
+from opostd.worker.hosts import Hosts, Smarthost
 from opostd.worker.session import Timeouts
 from tests.intake.world import HOSTNAME, NOW, World, world
 from tests.worker.peer import Peer
@@ -21,20 +21,21 @@ X, Y = "x@else.example", "Why@second.else.example"
 class Site:
     """now: what the agents' clock shows."""
 
-    def __init__(self, here: World, peer: Peer, relay: dict[str, Any]) -> None:
+    def __init__(self, here: World, peer: Peer, relay: dict[str, Any], hosts: Hosts | None = None) -> None:
         self.here = here
         self.peer = peer
         self.now = NOW
         self.relay = RelaySettings(
             **{"via": "smarthost", "smarthost": f"127.0.0.1:{peer.port}", "tls": "off", "connections": 1, **relay}
         )
+        self.hosts = hosts or Smarthost(self.relay)
         self.agent = self.another()
 
     def another(self, queue: QueueSettings = QUEUE) -> DeliveryAgent:
         return DeliveryAgent(
             self.here.store,
             self.here.intake,
-            Smarthost(self.relay),
+            self.hosts,
             relay=self.relay,
             queue=queue,
             hostname=HOSTNAME,
@@ -60,6 +61,6 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(store: Store, peer: Peer, **relay: Any) -> AsyncIterator[Site]:
+async def site(store: Store, peer: Peer, hosts: Hosts | None = None, **relay: Any) -> AsyncIterator[Site]:
     async with world(store, relay=True) as here:
-        yield Site(here, peer, relay)
+        yield Site(here, peer, relay, hosts)
