@@ -190,7 +190,7 @@ class _Reader:
             if b" " in words:  # a phrase without an address
                 self._add(Address(words, None, MISSING_MAILBOX, MISSING_DOMAIN))
             else:
-                self._add(Address(self._comment, None, words, MISSING_DOMAIN))
+                self._add(Address(self._comment, None, words or MISSING_MAILBOX, MISSING_DOMAIN))
         self._clear()
 
     def _add(self, address: Address) -> None:

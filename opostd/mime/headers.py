@@ -19,7 +19,9 @@ _STRAY = re.compile(rb"[\r\n\x00]+")
 _WORD = re.compile(rb"=\?([^?\s*]{1,60}+)(?:\*[^?\s]{0,40}+)?\?([bBqQ])\?([^?\n]*+)\?=")
 _ONLY_SPACE = re.compile(rb"[ \t\r\n]*+\Z")
 _Q_OCTET = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BASE64_LINES = _BASE64 + b"\r\n"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 
 _QUOTED = rb'"(?:[^"\\]++|\\.)*"?'
 _MEDIA = re.compile(rb"\s*+([^\s/;()\"]++)\s*+/\s*+([^\s/;()\"]++)")
@@ -32,6 +34,7 @@ _NOT_PLAIN = re.compile(rb"[^0-9A-Za-z!#$&+.^_`{|}~-]")  # RFC 2231 7: attribute
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 MAX_PARAMETERS = 100  # of one field: more is no mail program's
+MAX_PADDINGS = 1000  # "=" in one base64 text: each part of it that ends in one is decoded by itself
 MAX_COMMENT = 1000  # octets of a comment that is looked for
 
 
@@ -115,8 +118,29 @@ def _from_hex(match: re.Match[bytes]) -> bytes:
 
 
 def base64_octets(text: bytes) -> bytes:
-    """What of the text is base64, decoded: foreign octets are passed over, a cut end is dropped (RFC 2045 6.8)."""
-    text = text.translate(None, _NOT_BASE64)
+    """What of the text is base64, decoded: foreign octets are passed over, a cut end is dropped (RFC 2045 6.8).
+
+    "=" ends the data; behind it, only more lines of base64 are read on (texts encoded piece by piece), not what a
+    mailing list has put below.
+    """
+    octets: list[bytes] = []
+    section: list[bytes] = []
+    length = 0
+    for piece in text.split(b"=", MAX_PADDINGS):
+        if octets and not length and piece.translate(None, _BASE64_LINES):
+            break
+        kept = piece.translate(None, _NOT_BASE64)
+        section.append(kept)
+        length += len(kept)
+        if length % 4 > 1:  # else a "=" that pads nothing: foreign
+            octets.append(_sextets(b"".join(section)))
+            section, length = [], 0
+    octets.append(_sextets(b"".join(section)))
+    return b"".join(octets)
+
+
+def _sextets(text: bytes) -> bytes:
+    """Octets of characters that are all base64's, without padding; a single one at the end is dropped."""
     left = len(text) % 4
     if left == 1:
         text = text[:-1]

@@ -13,6 +13,9 @@ from functools import lru_cache
 from opostd.mime.headers import base64_octets, fields, token
 from opostd.mime.scan import Kind, Tree
 
+# RFC 2045 6.7 rule 3: white space at the end of a line was added on the way, and is deleted; also behind a soft break.
+_TRAILING_SPACE = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+
 
 class SectionName(Enum):
     """What of a part; WHOLE is the section without a name."""
@@ -121,5 +124,5 @@ def decoded(body: bytes, encoding: bytes) -> bytes | None:
         case b"base64":
             return base64_octets(body)
         case b"quoted-printable":
-            return binascii.a2b_qp(body)
+            return binascii.a2b_qp(_TRAILING_SPACE.sub(b"", body))
     return None

@@ -11,6 +11,7 @@ Row = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
     ("value", "expected"),
     [
         (b"", []),
+        (b'""', [(None, None, b"MISSING_MAILBOX", b"MISSING_DOMAIN")]),
         (b" , ,, ", []),
         (b"a@b.example", [(None, None, b"a", b"b.example")]),
         (b"<a@b.example>", [(None, None, b"a", b"b.example")]),

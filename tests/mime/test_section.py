@@ -167,6 +167,13 @@ def test_header_fields_end_with_an_empty_line(block: bytes, expected: bytes) -> 
         (b"Z3LkfA", b"base64", b"gr\xe4|"),
         (b"Z3LkfAB", b"base64", b"gr\xe4|\x00"),
         (b"=", b"base64", b""),
+        (b"SGVsbG8=\r\nSGVsbG8=\r\n", b"base64", b"HelloHello"),  # encoded piece by piece
+        (b"SGVsbA==\r\nSGVsbA\r\n", b"base64", b"HellHell"),
+        (b"SGVsbG8=\r\n-- \r\nlist footer\r\n", b"base64", b"Hello"),
+        (b"SGVsbG8=\r\n\r\n", b"base64", b"Hello"),
+        (b"S=GVsbG8=", b"base64", b"Hello"),  # pads nothing
+        (b"SGVsbG8" + b"=" * 5000, b"base64", b"Hello"),
+        (b"a \t\r\nb  =\r\nc= \t\r\nd =20 \ne  ", b"quoted-printable", b"a\r\nb  cd  \ne"),  # RFC 2045 6.7 (3)
         (b"Gr=C3=BC=C3=9Fe=\r\n!", b"quoted-printable", "Grüße!".encode()),
         (b"=zz=4", b"quoted-printable", b"=zz=4"),
         (b"x", b"x-uuencode", None),
