@@ -10,18 +10,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from opostd.config import LimitSettings, Markdown, QueueSettings
 from opostd.intake import lists
 from opostd.intake import markdown as md
+from opostd.intake.append import Appender, NewMessage, off_loop
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.indexing import Indexing
-from opostd.intake.message import Message, check_kept, read
+from opostd.intake.message import Message, read
 from opostd.intake.report import Action, Status
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
 from opostd.intake.route import Router
@@ -31,13 +31,11 @@ from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, Unavailable
-from opostd.model.flags import Flags
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import (
     Account,
     Mailing,
-    NewPost,
     Notify,
     Origin,
     Outside,
@@ -48,8 +46,7 @@ from opostd.model.records import (
 )
 from opostd.render.pool import RenderPool
 from opostd.store import provision, queue, withdraw
-from opostd.store.delivery import Delivery, deliver
-from opostd.store.replace import replace
+from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 
 __all__ = ["Intake", "NewMessage", "Trace"]
@@ -57,19 +54,8 @@ __all__ = ["Intake", "NewMessage", "Trace"]
 T = TypeVar("T")
 log = logging.getLogger("opostd.intake")
 
-OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
 DELIVERY_PATIENCE_S = 5.0  # the post is kept: a box that cannot be reached now keeps nobody from the 250
 CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database be away
-NO_FLAGS = Flags()
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message for ``append``.  internaldate: seconds, None for now."""
-
-    raw: bytes
-    internaldate: int | None = None
-    flags: Flags = NO_FLAGS
 
 
 def wall_clock() -> int:
@@ -127,6 +113,7 @@ class Intake:
             now=now,
         )
         self._indexing = Indexing(store)
+        self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake)
         self._leaving: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._under_way = 0
@@ -207,7 +194,7 @@ class Intake:
         with self._busy():
             id_, now = new_post_id(), self._now()
             mode: Markdown = markdown if isinstance(markdown, str) else "plain" if markdown else "off"
-            message = await self._off_loop(len(raw), partial(read, raw, self._limits))
+            message = await off_loop(len(raw), partial(read, raw, self._limits))
             if account is not None:
                 await check_authors(message, lambda address: self._router.owns(address, account))
                 message = completed(
@@ -229,7 +216,7 @@ class Intake:
             if account is None:
                 top.insert(0, return_path(mail_from))
             octets = message.topped(top).octets
-            post = await self._off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
+            post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             if end is not None:  # first: a post that is kept without its end would stay for ever
                 await self._store.run(withdraw.set_end, id_, end)
             mailing = Mailing(post, tuple(recipients), Origin(mail_from, envid, ret))
@@ -244,10 +231,8 @@ class Intake:
         """
         with self._busy():
             now = self._now()
-            rows = await self._made(messages, now)
-            if len(rows) == 1:
-                return await self._to_the_end(self._keep_and_append(*rows[0], owner, box))
-            return await self._to_the_end(self._keep_and_append_all(rows, owner, box, now))
+            rows = await self._appender.made(messages, now)
+            return await self._to_the_end(self._appender.append(rows, owner, box, now))
 
     async def replace(
         self, message: NewMessage, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid
@@ -258,26 +243,14 @@ class Intake:
         """
         with self._busy():
             now = self._now()
-            ((post, delivery),) = await self._made([message], now)
-            return await self._to_the_end(self._keep_and_replace(post, delivery, owner, box, source, uid, now))
-
-    async def _made(self, messages: Sequence[NewMessage], now: int) -> list[tuple[NewPost, Delivery]]:
-        """All of them are checked before one is analysed."""
-        for each in messages:
-            await self._off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
-        rows: list[tuple[NewPost, Delivery]] = []
-        for each in messages:
-            post = await self._off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
-            date = now if each.internaldate is None else each.internaldate
-            delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)
-            rows.append((post, delivery))
-        return rows
+            ((post, delivery),) = await self._appender.made([message], now)
+            return await self._to_the_end(self._appender.replace(post, delivery, owner, box, source, uid, now))
 
     async def _rendered(self, message: Message, mode: Markdown, id_: PostId) -> Message:
         """With an HTML part beside its Markdown, if it is such a message."""
         if mode == "off":
             return message
-        source = await self._off_loop(len(message.rest), partial(md.find, message, mode))
+        source = await off_loop(len(message.rest), partial(md.find, message, mode))
         if source is None:
             return message
         html = await self._renderer.render(source.text)
@@ -307,36 +280,6 @@ class Intake:
             Arrival(owner, box, delivery, (ticket,), told=success) for (owner, box), success in told.items()
         )
         return ticket
-
-    async def _keep_and_append(
-        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId
-    ) -> tuple[int, tuple[Uid, ...]]:
-        """One message goes with whatever else is delivered now."""
-        await self._commit.keep(Mailing(post))
-        self._indexing.wake()
-        ticket = Ticket(1, asyncio.get_running_loop().create_future())
-        self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
-        await ticket.done
-        if ticket.error is not None:
-            raise ticket.error
-        uidvalidity, uid = ticket.placed[owner, box]
-        return uidvalidity, (uid,)
-
-    async def _keep_and_append_all(
-        self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
-    ) -> tuple[int, tuple[Uid, ...]]:
-        """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
-        await asyncio.gather(*(self._commit.keep(Mailing(post)) for post, _ in rows))
-        self._indexing.wake()
-        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
-        return placed.uidvalidity, placed.uids
-
-    async def _keep_and_replace(
-        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid, now: int
-    ) -> tuple[int, Uid]:
-        await self._commit.keep(Mailing(post))
-        placed = await self._store.run(replace, owner, source, uid, box, delivery, now)
-        return placed.uidvalidity, placed.uids[0]
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
         self._retry.hurry()
@@ -396,7 +339,3 @@ class Intake:
         self._look_idle()
         if not task.cancelled():
             task.exception()  # looked at: its caller may be gone, and the log has it
-
-    @staticmethod
-    async def _off_loop(octets: int, work: Callable[[], T]) -> T:
-        return work() if octets < OFF_LOOP_OCTETS else await asyncio.to_thread(work)

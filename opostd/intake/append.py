@@ -1,0 +1,112 @@
+"""Messages that a mail program puts into a box itself (APPEND, REPLACE): kept as they are.
+
+What must stay true: they have no spool rows, for what is not in its box at the answer was never promised; several are
+put there all or none; no octet of them is changed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from opostd.config import LimitSettings
+from opostd.intake.commit import GroupCommit
+from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.message import check_kept
+from opostd.mime.facts import new_post
+from opostd.model.flags import Flags
+from opostd.model.ids import BoxId, OwnerId, Uid
+from opostd.model.new_ids import new_post_id
+from opostd.model.records import Mailing, NewPost
+from opostd.store.delivery import Delivery, deliver
+from opostd.store.replace import replace
+from opostd.store.run import Store
+
+T = TypeVar("T")
+OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
+NO_FLAGS = Flags()
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message for ``append``.  internaldate: seconds, None for now."""
+
+    raw: bytes
+    internaldate: int | None = None
+    flags: Flags = NO_FLAGS
+
+
+async def off_loop(octets: int, work: Callable[[], T]) -> T:
+    """What the work returns; done in a thread where it goes over many octets."""
+    return work() if octets < OFF_LOOP_OCTETS else await asyncio.to_thread(work)
+
+
+class Appender:
+    """kept: called when a post was kept."""
+
+    def __init__(
+        self,
+        store: Store,
+        commit: GroupCommit,
+        deliverer: Deliverer,
+        limits: LimitSettings,
+        *,
+        kept: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._commit = commit
+        self._deliverer = deliverer
+        self._limits = limits
+        self._kept = kept
+
+    async def made(self, messages: Sequence[NewMessage], now: int) -> list[tuple[NewPost, Delivery]]:
+        """Posts and what is to be delivered; all are checked before one is analysed.  Raises TooBig, BadMessage."""
+        for each in messages:
+            await off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
+        rows: list[tuple[NewPost, Delivery]] = []
+        for each in messages:
+            post = await off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
+            date = now if each.internaldate is None else each.internaldate
+            delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)
+            rows.append((post, delivery))
+        return rows
+
+    async def append(
+        self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
+    ) -> tuple[int, tuple[Uid, ...]]:
+        """The box's uidvalidity, and the uids in order."""
+        if len(rows) == 1:
+            return await self._keep_and_append(*rows[0], owner, box)
+        return await self._keep_and_append_all(rows, owner, box, now)
+
+    async def _keep_and_append(
+        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId
+    ) -> tuple[int, tuple[Uid, ...]]:
+        """One message goes with whatever else is delivered now."""
+        await self._commit.keep(Mailing(post))
+        self._kept()
+        ticket = Ticket(1, asyncio.get_running_loop().create_future())
+        self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
+        await ticket.done
+        if ticket.error is not None:
+            raise ticket.error
+        uidvalidity, uid = ticket.placed[owner, box]
+        return uidvalidity, (uid,)
+
+    async def _keep_and_append_all(
+        self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
+    ) -> tuple[int, tuple[Uid, ...]]:
+        """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
+        await asyncio.gather(*(self._commit.keep(Mailing(post)) for post, _ in rows))
+        self._kept()
+        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
+        return placed.uidvalidity, placed.uids
+
+    async def replace(
+        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid, now: int
+    ) -> tuple[int, Uid]:
+        """The uidvalidity and uid of the new message; ``uid`` has left ``source``.  Raises NoSuchMessage."""
+        await self._commit.keep(Mailing(post))
+        placed = await self._store.run(replace, owner, source, uid, box, delivery, now)
+        return placed.uidvalidity, placed.uids[0]
