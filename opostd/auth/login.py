@@ -1,4 +1,4 @@
-"""From a name and a password to an account: throttle, store, argon2id, and a memory of what was right a moment ago.
+"""From a name and a password, or a token, to an account: throttle, store, argon2id, and what was right a moment ago.
 
 The way of an attempt: equal ones at the same time become one (a mail program opens five connections at once); it
 takes its turn among those of its address; it waits as the throttle says; the account is read; the password is checked
@@ -17,8 +17,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from typing import Protocol
 
 from opostd.auth import passwords, sasl, scram, throttle
+from opostd.auth.claims import Expired, Insufficient
 from opostd.auth.throttle import Key, Throttle
 from opostd.config import AuthSettings
 from opostd.model.errors import BadAddress, LoginFailed, Unavailable
@@ -61,6 +63,16 @@ class _Turns:
             self._gates[key] = (gate, users - 1)
 
 
+class Tokens(Protocol):
+    """Who knows whose a token is: ``tokens.Tokens``, which is imported only where there is an issuer."""
+
+    scope: str
+    configuration: str
+
+    async def login_of(self, token: str) -> str:
+        """The name that a token is for.  Raises LoginFailed, Unavailable."""
+
+
 class Authenticator:
     """One for all doors of a process, so that they share the counts.  Used on one event loop."""
 
@@ -70,9 +82,14 @@ class Authenticator:
         domains: Sequence[str],
         settings: AuthSettings,
         *,
+        tokens: Tokens | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """domains: the first one completes a name without a domain.  clock: seconds, for what is remembered."""
+        """domains: the first one completes a name without a domain.  clock: seconds, for what is remembered.
+
+        tokens: None where nobody logs in by one.
+        """
+        self.tokens = tokens
         self._store = store
         self._domains = tuple(domains)
         self._settings = settings
@@ -81,6 +98,7 @@ class Authenticator:
         self._turns = _Turns()
         self._flights: dict[tuple[Key, bytes], asyncio.Task[str | None]] = {}
         self._proofs: set[asyncio.Task[Account | None]] = set()
+        self._shown: dict[tuple[Key, bytes], asyncio.Task[Account]] = {}
         self._nobody: bytes | None = None  # makes salts for names that nobody has
         self._right: OrderedDict[bytes, float] = OrderedDict()  # digest of (secret, password) -> until when
         self._pepper = secrets.token_bytes(32)
@@ -160,9 +178,56 @@ class Authenticator:
         if not task.cancelled():
             task.exception()  # seen, even if who waited has gone
 
+    async def show(self, shown: sasl.Bearer, peer: str) -> Account:
+        """The account that a token is for, at the pace of ``login``; equal ones at once are one.  Raises as it does.
+
+        The account needs no password, but it must be there, active, and the one that was named if one was.
+        """
+        if not shown.token or self.tokens is None:
+            raise LoginFailed("no token")
+        digest = self._digest("token", shown.token)
+        addr = self._fold(shown.name) if shown.name else None
+        name = addr or shown.name[: passwords.MAX_OCTETS].casefold() or f"token {digest.hex()}"
+        who = throttle.attempt(name, peer)
+        key = (who.pair, digest)
+        task = self._shown.get(key)
+        if task is None:
+            turn = self._admit(who)
+            gate = self._turns.enter(turn)
+            task = asyncio.get_running_loop().create_task(self._judge(self.tokens, shown, addr, who, gate))
+            self._shown[key] = task
+            task.add_done_callback(lambda done: self._judged(key, turn, done))
+        return await asyncio.shield(task)
+
+    async def _judge(
+        self, tokens: Tokens, shown: sasl.Bearer, addr: str | None, who: throttle.Attempt, gate: asyncio.Semaphore
+    ) -> Account:
+        async with gate:
+            delay_s = self._throttle.delay(who, self._clock())
+            if delay_s:
+                await asyncio.sleep(delay_s)
+            try:
+                claimed = self._fold(await tokens.login_of(shown.token))
+                account = await self._account(claimed, by_password=False)
+                if account is None or (shown.name and addr != claimed):
+                    raise LoginFailed("a token for another, or for nobody here")
+            except (Expired, Insufficient):
+                raise  # made by the issuer for this login: a mail program that must fetch another, and no guesser
+            except LoginFailed:
+                self._throttle.failed(who, self._clock())
+                raise
+            self._throttle.succeeded(who, self._clock())
+            return account
+
+    def _judged(self, key: tuple[Key, bytes], turn: Key, task: "asyncio.Task[Account]") -> None:
+        del self._shown[key]
+        self._turns.leave(turn)
+        if not task.cancelled():
+            task.exception()  # seen, even if all who waited have gone
+
     def close(self) -> None:
         """Attempts under way end with CancelledError; the threads end with what they are checking."""
-        for task in (*self._flights.values(), *self._proofs):
+        for task in (*self._flights.values(), *self._proofs, *self._shown.values()):
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -229,12 +294,12 @@ class Authenticator:
             self._throttle.succeeded(who, self._clock())
             return secret
 
-    async def _account(self, addr: str | None) -> Account | None:
+    async def _account(self, addr: str | None, *, by_password: bool = True) -> Account | None:
         """The account that may log in under an address; two reads whether there is one or not."""
         found = await self._store.run(accounts.address, addr or "")
         is_user = found is not None and found.kind is AddressKind.USER
         account = await self._store.run(accounts.account, found.owner if found is not None and is_user else NOBODY)
-        if account is None or account.secret is None or account.state is not AccountState.ACTIVE:
+        if account is None or account.state is not AccountState.ACTIVE or (by_password and account.secret is None):
             return None
         return account
 

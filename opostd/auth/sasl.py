@@ -28,6 +28,14 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token that is shown.  name: whose it should be, or empty; token: empty where none that can be one came."""
+
+    name: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NeedKeys:
     """The exchange goes on when it is told the keys of this name (``scram.Exchange.keyed``)."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from opostd.config import check_oauth
 from opostd.config.settings import (
     AuthSettings,
     ImapSettings,
@@ -96,6 +97,7 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     _check_listeners(settings, problems)
     _check_tls(settings, problems)
     _check_relay(settings, problems)
+    _check_oauth(settings, problems)
     problems.check()
     return _place(settings, environ)
 
@@ -275,6 +277,11 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
         data_directory=data if data == Path() else folder / data.expanduser(),
         lmtp=replace(settings.lmtp, listen=tuple(map(placed, settings.lmtp.listen))),
         tls=replace(settings.tls, certificate=below(settings.tls.certificate), key=below(settings.tls.key)),
+        oauth=replace(
+            settings.oauth,
+            ca_file=below(settings.oauth.ca_file),
+            client_secret_file=below(settings.oauth.client_secret_file),
+        ),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
         ),
@@ -415,6 +422,14 @@ def _check_relay(settings: Settings, problems: _Problems) -> None:
     for field in ("ca_file", "password_file"):
         if getattr(relay, field) and (fault := _unreadable(Path(getattr(relay, field)))):
             problems.add(("relay", field), fault)
+
+
+def _check_oauth(settings: Settings, problems: _Problems) -> None:
+    for field, message in check_oauth.problems(settings.oauth):
+        problems.add(("oauth", field), message)
+    for field in ("ca_file", "client_secret_file"):
+        if getattr(settings.oauth, field) and (fault := _unreadable(Path(getattr(settings.oauth, field)))):
+            problems.add(("oauth", field), fault)
 
 
 def _unreadable(path: Path) -> str:

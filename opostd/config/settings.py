@@ -75,6 +75,30 @@ class AuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OauthSettings:
+    """Whose tokens let in (RFC 7628), and how they are checked: by keys (RFC 7517) or by a question (RFC 7662)."""
+
+    issuer: str = ""
+    jwks_url: str = ""
+    introspection_url: str = ""
+    client_id: str = ""
+    client_secret_file: str = ""
+    audience: str = ""
+    required_scope: str = ""
+    login_claim: str = "email"
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA")
+    clock_skew_s: float = 60.0
+    cache_s: float = 300.0
+    timeout_s: float = 5.0
+    ca_file: str = ""
+    openid_configuration: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.jwks_url or self.introspection_url)
+
+
+@dataclass(frozen=True, slots=True)
 class LimitSettings:
     """Limits of a message and its transaction (security.md 1.2, 1.3)."""
 
@@ -140,6 +164,7 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
+    oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)

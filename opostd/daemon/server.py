@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import MutableMapping
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from twisted.internet import interfaces
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
@@ -33,6 +34,9 @@ from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
 from opostd.worker.hosts import hosts
+
+if TYPE_CHECKING:
+    from opostd.auth.tokens import Tokens
 
 log = logging.getLogger("opostd.daemon")
 
@@ -70,6 +74,7 @@ class Server:
         self._intake: Intake | None = None
         self._agent: Agent | None = None
         self._auth: Authenticator | None = None
+        self._tokens: Tokens | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
         self._delivery: DeliveryAgent | None = None
@@ -100,7 +105,11 @@ class Server:
         await intake.start()
         self._agent = Agent(store, now)
         self._agent.start()
-        self._auth = Authenticator(store, settings.domains, settings.auth)
+        if settings.oauth.enabled:
+            from opostd.auth.tokens import Tokens  # an HTTP client, which others do not need
+
+            self._tokens = Tokens(settings.oauth)
+        self._auth = Authenticator(store, settings.domains, settings.auth, tokens=self._tokens)
         await self._open_doors(store, intake, self._auth)
         await self._start_delivery(store, intake)
         if settings.http.listen:
@@ -229,6 +238,8 @@ class Server:
             await self._intake.close()
         if self._auth is not None:
             self._auth.close()
+        if self._tokens is not None:
+            await self._tokens.close()
         if self._renderer is not None:
             await asyncio.to_thread(self._renderer.close)
         waiting = await self._queue()

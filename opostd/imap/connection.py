@@ -443,6 +443,7 @@ class Connection:
             rows=ROWS_CAPABILITIES,
             scram=self._services.auth.offers_scram,
             channel_binding=self.session.account is None and bool(self.channel_bindings),
+            bearer=self._services.auth.tokens is not None,
         )
 
     def _capability_code(self) -> bytes:

@@ -13,7 +13,7 @@ class Moment:
     """What decides on the announcement.
 
     password: LOGIN and AUTHENTICATE may be used now; scram: keys for it are made of passwords; channel_binding: the
-    TLS connection can be bound to.
+    TLS connection can be bound to; bearer: tokens are taken, and this is TLS.
     """
 
     logged_in: bool
@@ -22,6 +22,7 @@ class Moment:
     append_limit: int
     scram: bool
     channel_binding: bool
+    bearer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,13 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="Under TLS only, as PLAIN.  Passwords are prepared by RFC 8265 and not by SASLprep.  An authorization"
         " identity must be the login's own.",
     ),
+    Extension(
+        "AUTH=OAUTHBEARER",
+        "RFC 7628",
+        lambda moment: not moment.logged_in and moment.bearer,
+        deviation="Where [oauth] is set up.  The host and port that a client names are not compared with ours.",
+    ),
+    Extension("AUTH=XOAUTH2", "Google, Microsoft", lambda moment: not moment.logged_in and moment.bearer),
     Extension("AUTH=PLAIN", "RFC 4616", _password, deviation="An authorization identity must be the login's own."),
     Extension("AUTH=LOGIN", "draft-murchison-sasl-login", _password),
     Extension("SASL-IR", "RFC 4959", _before_login, of_commands=True),
@@ -172,12 +180,13 @@ def announced(
     rows: Collection[str],
     scram: bool = True,
     channel_binding: bool = False,
+    bearer: bool = False,
 ) -> tuple[str, ...]:
     """The capabilities of one moment of one connection, in order.
 
     tls_available: STARTTLS could be done; plaintext_allowed: a password may come without TLS (loopback only);
     append_limit: octets of the largest message; rows: capabilities that the command table carries; scram: keys for it
-    are made; channel_binding: the TLS connection has one.
+    are made; channel_binding: the TLS connection has one; bearer: there is an issuer of tokens.
     """
     moment = Moment(
         logged_in=logged_in,
@@ -186,6 +195,7 @@ def announced(
         append_limit=append_limit,
         scram=scram,
         channel_binding=channel_binding,
+        bearer=bearer and tls_active,
     )
     return tuple(
         f"{each.capability}={append_limit}" if each.capability == "APPENDLIMIT" else each.capability

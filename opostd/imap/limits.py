@@ -25,7 +25,7 @@ class FrameLimits:
 
 
 BEFORE_LOGIN = FrameLimits(
-    line=8 * KIB,  # RFC 7162 4 names 8192; a SASL response of 1024 octets takes 1.4 KiB in base64
+    line=13 * KIB,  # RFC 7162 4 names 8192; a token of 8 KiB with a name takes 12 KiB in base64 (RFC 7628)
     literal=4 * KIB,  # a name or a password, each 1 KiB at most; whoever is unknown gets no more memory
     literals=8 * KIB,  # LOGIN has two
     message=0,
@@ -46,7 +46,7 @@ def frame_limits(phase: FrameLimits, max_message_octets: int) -> FrameLimits:
     return replace(phase, message=max_message_octets, messages=2 * max_message_octets)
 
 
-MAX_RAW_LINE_OCTETS = 8 * KIB  # of a SASL response, or where DONE is awaited: then BYE
+MAX_RAW_LINE_OCTETS = 13 * KIB  # of a SASL response (RFC 4954 4 names 12288), or where DONE is awaited: then BYE
 MAX_SET_RANGES = 10_000  # in one sequence-set: a line of 64 KiB holds about as many numbers of six digits
 MAX_APPEND_MESSAGES = 500  # of one APPEND: they are put into the box by one transaction (rule 9 of the store)
 MAX_CATENATE_PARTS = 500  # each may read a whole message: mail programs send some dozens

@@ -18,7 +18,11 @@ class DoorKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What decides on the announcement.  secure: under TLS; tls: it could be started; login: AUTH may be used now."""
+    """What decides on the announcement.
+
+    secure: under TLS; tls: it could be started; login: AUTH may be used now; scram: keys for it are made of passwords;
+    bearer: there is an issuer of tokens.
+    """
 
     kind: DoorKind
     secure: bool
@@ -27,6 +31,7 @@ class Offer:
     max_message_octets: int
     max_recipients: int
     scram: bool = True
+    bearer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,15 @@ class Extension:
     mail: frozenset[str] = frozenset()
     rcpt: frozenset[str] = frozenset()
     deviation: str = ""
+
+
+def _auth(offer: Offer) -> str:
+    """The mechanisms, best first; none shows a password or a token but under TLS, or a password on loopback."""
+    if not offer.login:
+        return ""
+    scram = ("SCRAM-SHA-256",) if offer.scram else ()
+    bearer = ("OAUTHBEARER", "XOAUTH2") if offer.bearer and offer.secure else ()
+    return " ".join(("AUTH", *scram, *bearer, "PLAIN", "LOGIN"))
 
 
 def _always(keyword: str) -> Callable[[Offer], str]:
@@ -76,10 +90,11 @@ EXTENSIONS: tuple[Extension, ...] = (
     # PLAIN and LOGIN show the password: all of them only under TLS (security.md 1.4), or on loopback.
     Extension(
         "AUTH",
-        "RFC 4954",
-        lambda offer: ("AUTH SCRAM-SHA-256 PLAIN LOGIN" if offer.scram else "AUTH PLAIN LOGIN") if offer.login else "",
+        "RFC 4954, RFC 7628",
+        _auth,
         mail=frozenset({"AUTH"}),
-        deviation="No SCRAM-SHA-256-PLUS here: the TLS of this door gives no channel binding.",
+        deviation="No SCRAM-SHA-256-PLUS here: the TLS of this door gives no channel binding.  OAUTHBEARER and XOAUTH2"
+        " where [oauth] is set up, under TLS.",
     ),
 )
 

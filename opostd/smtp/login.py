@@ -27,7 +27,7 @@ class LoginCommands(Session):
         if not arg:
             return await self._answer(say.NO_ARGUMENT)
         mechanism, _, initial = arg.partition(" ")
-        conversation = begin(mechanism, self.door.auth, {}, self.peer_host)
+        conversation = begin(mechanism, self.door.auth, {}, self.peer_host, tls=self.secure)
         if conversation is None:
             return await self._answer(say.UNKNOWN_MECHANISM)
         try:

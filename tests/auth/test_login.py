@@ -372,7 +372,7 @@ async def proved(here: World, name: str, password: str, auth: Authenticator | No
     """Whether a client that proves this password is let in."""
     auth = auth or here.auth
     client = ScramClient(name, password)
-    conversation = begin("SCRAM-SHA-256", auth, {}, HERE)
+    conversation = begin("SCRAM-SHA-256", auth, {}, HERE, tls=True)
     assert conversation is not None
 
     async def ask(challenge: bytes) -> bytes | None:
@@ -411,7 +411,7 @@ def test_a_password_that_changes_during_the_exchange(store: Store) -> None:
         async with world(store) as here:
             await store.run(accounts.set_secret, here.anna.owner, SECRET, KEYS)
             client = ScramClient("anna", "secret")
-            conversation = begin("scram-sha-256", here.auth, {}, HERE)
+            conversation = begin("scram-sha-256", here.auth, {}, HERE, tls=True)
             assert conversation is not None
 
             async def ask(challenge: bytes) -> bytes | None:
@@ -457,10 +457,10 @@ def test_without_keys_there_is_no_scram(store: Store) -> None:
     async def main() -> None:
         async with world(store, AuthSettings(scram_iterations=0)) as here:
             assert not here.auth.offers_scram
-            assert begin("SCRAM-SHA-256", here.auth, {}, HERE) is None
+            assert begin("SCRAM-SHA-256", here.auth, {}, HERE, tls=True) is None
         async with world_again(store) as auth:
-            assert begin("SCRAM-SHA-256-PLUS", auth, {}, HERE) is None  # there is nothing to bind to
-            assert begin("SCRAM-SHA-256-PLUS", auth, {"tls-exporter": b"x"}, HERE) is not None
+            assert begin("SCRAM-SHA-256-PLUS", auth, {}, HERE, tls=True) is None  # there is nothing to bind to
+            assert begin("SCRAM-SHA-256-PLUS", auth, {"tls-exporter": b"x"}, HERE, tls=True) is not None
 
     asyncio.run(main())
 

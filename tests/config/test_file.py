@@ -32,6 +32,19 @@ def test_the_documented_default_is_the_default() -> None:
     assert load(DOCUMENTED, environ=ENVIRON) == default_settings(ENVIRON)
 
 
+def test_tokens_signed_and_asked_about() -> None:
+    from opostd.auth.jwks import ALGORITHMS
+    from opostd.config import check_oauth
+
+    assert settings(SIGNED).oauth.enabled
+    assert settings(
+        ASKED.replace("https://id.example", "http://127.0.0.1:8080") + 'required_scope = "mail"'
+    ).oauth.enabled
+    assert settings(SIGNED.replace("https://id.example/keys", "http://[::1]/keys")).oauth.enabled
+    assert not settings("").oauth.enabled
+    assert set(check_oauth.ALGORITHMS) == ALGORITHMS
+
+
 def test_the_documented_default_has_every_key() -> None:
     text = DOCUMENTED.read_text()
     for room in fields(Settings):
@@ -44,7 +57,50 @@ def test_the_documented_default_has_every_key() -> None:
             assert f"\n{field.name} = " in table, f"{room.name}.{field.name} is not documented"
 
 
+SIGNED = '[oauth]\njwks_url = "https://id.example/keys"\nissuer = "https://id.example"\naudience = "mail"\n'
+ASKED = '[oauth]\nintrospection_url = "https://id.example/about"\n'
+A_URL = "expected a URL such as https://id.example.org/…, or http:// on loopback, got "
+OTHERS = "a token that was made for another server must let nobody in"
+
 MISTAKES = [
+    (
+        '[oauth]\nissuer = "x"',
+        2,
+        "oauth.issuer",
+        "nobody logs in by a token without oauth.jwks_url or oauth.introspection_url",
+    ),
+    ('[oauth]\njwks_url = "https://x/"\naudience = "a"', 1, "oauth.issuer", f"needed with oauth.jwks_url: {OTHERS}"),
+    ('[oauth]\njwks_url = "https://x/"\nissuer = "a"', 1, "oauth.audience", f"needed with oauth.jwks_url: {OTHERS}"),
+    (ASKED, 1, "oauth.audience", "needed, or required_scope: a token for something else must let nobody in"),
+    (
+        SIGNED + 'introspection_url = "https://id.example/about"',
+        5,
+        "oauth.introspection_url",
+        "excludes oauth.jwks_url: signed tokens are checked here, others are asked about",
+    ),
+    (
+        SIGNED.replace("https://id.example/keys", "http://id.example/keys"),
+        2,
+        "oauth.jwks_url",
+        A_URL + "'http://id.example/keys'",
+    ),
+    (SIGNED.replace("https://id.example/keys", "file:///keys"), 2, "oauth.jwks_url", A_URL + "'file:///keys'"),
+    (SIGNED.replace("https://id.example/keys", "https://a:b@x/"), 2, "oauth.jwks_url", A_URL + "'https://a:b@x/'"),
+    (SIGNED.replace("https://id.example/keys", "https://x:99999/"), 2, "oauth.jwks_url", A_URL + "'https://x:99999/'"),
+    (
+        SIGNED + 'algorithms = ["RS256", "HS256"]',
+        5,
+        "oauth.algorithms",
+        "expected some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, got 'HS256'",
+    ),
+    (
+        SIGNED + "algorithms = []",
+        5,
+        "oauth.algorithms",
+        "expected some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+    ),
+    (SIGNED + 'login_claim = ""', 5, "oauth.login_claim", 'expected the name of a claim such as "email"'),
+    (SIGNED + 'ca_file = "/none"', 5, "oauth.ca_file", "cannot read /none: No such file or directory"),
     ('[relay]\nvia = "smarthost"', 1, "relay.smarthost", 'expected "host:port" such as "smtp.example.net:587"'),
     (
         '[relay]\nsmarthost = "a:25"',

@@ -146,7 +146,7 @@ class Client:
 class World:
     """A store with anna, bob and root (an administrator), and the services of an IMAP door over it."""
 
-    def __init__(self, store: Store, tls_wanted: bool = False) -> None:
+    def __init__(self, store: Store, tls_wanted: bool = False, auth: AuthSettings | None = None) -> None:
         self.store = store
         self.tls_wanted = tls_wanted
         self.clock = NOW
@@ -155,7 +155,7 @@ class World:
         self.intake = Intake(
             store, self.renderer, limits=limits, hostname="mail." + DOMAIN, domains=(DOMAIN,), now=self.now
         )
-        self.auth = Authenticator(store, (DOMAIN,), AuthSettings())
+        self.auth = Authenticator(store, (DOMAIN,), auth or AuthSettings())
         self.hub = Hub(store, self.now)
         self.services = Services(
             "mail." + DOMAIN, store, self.intake, self.auth, self.hub, Posts(store), ImapSettings(), limits, self.now

@@ -48,7 +48,7 @@ async def authenticate(session: Session, command: Authenticate) -> Reply:
     """One SASL exchange: challenges in base64, ``*`` cancels it, bad base64 or a bad response is BAD."""
     _private(session)
     wire = session.wire
-    conversation = begin(command.mechanism, session.services.auth, wire.channel_bindings, wire.peer)
+    conversation = begin(command.mechanism, session.services.auth, wire.channel_bindings, wire.peer, tls=wire.tls)
     if conversation is None:
         yield Done(Condition.NO, "this mechanism is not offered")
         return
