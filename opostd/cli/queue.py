@@ -1,4 +1,4 @@
-"""``opostd queue``: what is accepted and not yet in its boxes, or taken by another server."""
+"""``opostd queue``: what is accepted and not yet in its boxes, refused by one, or not yet taken by another server."""
 
 import datetime
 import json
@@ -13,8 +13,10 @@ from opostd.config import Settings
 if TYPE_CHECKING:
     from opostd.model.ids import PostId
     from opostd.store.run import Store
+    from opostd.store.set_aside import SetAside
 
 SHOWN = 1000
+MOST = 100_000  # rows that one command changes
 COLUMNS = ("ID", "To", "Tries", "Next", "Age", "Last answer")
 
 
@@ -28,16 +30,20 @@ def command() -> None:
 def list_(as_json: bool) -> None:
     """What waits, the next to be tried first, what is held last; at most 1000 of each kind.
 
+    Posts of a group that one box has refused are among them; who that is stands there as "anna@example.org, INBOX".
+
     Example: opostd queue list
     """
 
     async def flow(store: "Store", settings: Settings) -> list[list[Any]]:
-        from opostd.store import outgoing, queue
+        from opostd.store import outgoing, queue, set_aside
 
         local = await store.run(queue.waiting, SHOWN)
         remote = await store.run(outgoing.waiting, SHOWN)
+        aside = await store.run(set_aside.waiting, SHOWN)
         rows = [(row.next_at, _row(row, ", ".join(wish.address for wish in row.wishes), as_json)) for row in local]
         rows += [(row.next_at, _row(row, row.address, as_json)) for row in remote]
+        rows += [(row.next_at, _row(row, await place_of(store, row), as_json)) for row in aside]
         return [row for _, row in sorted(rows, key=lambda each: (each[0], each[1][:2]))]
 
     print_rows(COLUMNS, run_in_store(flow), as_json)
@@ -72,12 +78,15 @@ def show(id_: str, as_json: bool) -> None:
     post = _post(id_)
 
     async def flow(store: "Store", settings: Settings) -> list[dict[str, Any]]:
-        from opostd.store import outgoing, posts, queue
+        from opostd.store import outgoing, posts, queue, set_aside
 
         facts = (await store.run(posts.facts, [post])).get(post)
         about = {"subject": facts.subject, "size": facts.size} if facts else {"subject": "", "size": 0}
         rows: list[Any] = [*await store.run(queue.of_post, post), *await store.run(outgoing.of_post, post)]
-        return [{**about, **_detail(row)} for row in rows]
+        found = [{**about, **_detail(row, _named(row), row.origin.sender)} for row in rows]
+        aside = await store.run(set_aside.waiting, SHOWN, post)
+        sender = facts.sender if facts else ""
+        return [*found, *[{**about, **_detail(row, await place_of(store, row), sender)} for row in aside]]
 
     found = run_in_store(flow)
     if not found:
@@ -93,11 +102,23 @@ def show(id_: str, as_json: bool) -> None:
         )
 
 
-def _detail(row: Any) -> dict[str, Any]:
-    wishes = row.wishes if hasattr(row, "wishes") else (row.wish,)
+def _named(row: Any) -> str:
+    return ", ".join(wish.address for wish in (row.wishes if hasattr(row, "wishes") else (row.wish,)))
+
+
+async def place_of(store: "Store", row: "SetAside") -> str:
+    """``anna@example.org, INBOX``: whose box it is."""
+    from opostd.store import accounts, boxes
+
+    account = await store.run(accounts.account, row.owner)
+    names = {each.box: each.name for each in await store.run(boxes.boxes_by_id, row.owner, [row.box])}
+    return f"{account.login if account else row.owner}, {names.get(row.box, row.box)}"
+
+
+def _detail(row: Any, to: str, sender: str) -> dict[str, Any]:
     return {
-        "to": ", ".join(wish.address for wish in wishes),
-        "from": row.origin.sender or "<>",
+        "to": to,
+        "from": sender or "<>",
         "tries": row.attempts,
         "next": "held" if row.held else _time(row.next_at),
         "accepted": _time(row.created),
@@ -119,6 +140,19 @@ def _post(text: str) -> "PostId":
     return PostId(bytes.fromhex(digits))
 
 
+async def _aside(store: "Store", verb: str, post: "PostId | None") -> int:
+    """The same for what is set aside: it is of the owners' tables, a transaction of their own."""
+    from opostd.store import set_aside
+    from opostd.store.spooling import HELD_AT
+
+    rows = await store.run(set_aside.waiting, MOST, post)
+    keys = [row.key for row in rows if verb == "drop" or row.held is (verb == "release")]
+    if verb == "drop":
+        return await store.run(set_aside.drop, keys, now())
+    values = {"next_at": HELD_AT if verb == "hold" else now()}
+    return await store.run(set_aside.change, keys, now(), {**values, "attempts": 0} if verb == "release" else values)
+
+
 def _verb(name: str, done: str, example: str, text: str) -> None:
     """A command over one message or, with --all, over all that waits."""
 
@@ -136,7 +170,7 @@ def _verb(name: str, done: str, example: str, text: str) -> None:
             from opostd.store import queue_admin
 
             found: int = await store.run(getattr(queue_admin, name), post, now())
-            return found
+            return found + await _aside(store, name, post)
 
         found = run_in_store(flow)
         if not found and post is not None:

@@ -55,15 +55,18 @@ def day(text: str) -> int | None:
 def list_(address: str, as_json: bool) -> None:
     """What somebody reads, into which box, from which post on, and how many posts are still to be carried.
 
+    ASIDE: posts that the box has refused and that are tried again; opostd queue list tells more.
+
     Example: opostd subscription list anna
     """
 
-    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str, str, str, int, str]]:
-        from opostd.store import boxes, sources, subscriptions
+    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str, str, str, int, int, str]]:
+        from opostd.store import boxes, set_aside, sources, subscriptions
 
         account = await account_of(store, settings, address)
         names = {each.box: each.name for each in await store.run(boxes.boxes, account.owner)}
         addresses = {each.box: each.address for each in await store.run(sources.sources)}
+        aside = await store.run(set_aside.counts, account.owner)
         found = []
         for each in await store.run(subscriptions.of_owner, account.owner):
             behind = await store.run(subscriptions.pending, each)
@@ -76,12 +79,13 @@ def list_(address: str, as_json: bool) -> None:
                     joined,
                     f"#{each.watermark}",
                     behind,
+                    aside.get((each.target, each.source), 0),
                     state,
                 )
             )
         return sorted(found)
 
-    print_rows(("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "STATE"), run_in_store(flow), as_json)
+    print_rows(("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "ASIDE", "STATE"), run_in_store(flow), as_json)
 
 
 @command.command("add")

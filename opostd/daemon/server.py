@@ -103,7 +103,7 @@ class Server:
         except Unavailable as error:
             raise StartFailed(EX_UNAVAILABLE, f"the database cannot be reached: {error}") from error
         await intake.start()
-        self._agent = Agent(store, now)
+        self._agent = Agent(store, now, settings.queue)
         self._agent.start()
         if settings.oauth.enabled:
             from opostd.auth.tokens import Tokens  # an HTTP client, which others do not need

@@ -25,7 +25,7 @@ BOX_COLUMNS = _COLUMNS
 """What ``box_of`` reads, in its order."""
 
 _THIS_BOX = (box.c.owner_id == sa.bindparam("b_owner"), box.c.box_id == sa.bindparam("b_box"))
-_ADVANCE = (
+ADVANCE = (
     sa.update(box)
     .where(*_THIS_BOX)
     .values(
@@ -34,6 +34,8 @@ _ADVANCE = (
     )
     .returning(*_COLUMNS)
 )
+"""Of ``advance``, for whoever takes several boxes; a lock where the numbers are 0."""
+
 _READ = sa.select(*_COLUMNS).where(*_THIS_BOX)
 
 
@@ -57,7 +59,7 @@ def advance(tx: Tx, owner: OwnerId, box_id: BoxId, *, uids: int = 0, modseqs: in
     Negative numbers give back what was taken in this transaction.  Raises NoSuchBox, and LimitReached rather than
     begin the UIDs anew.
     """
-    rows = tx.rows(_ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs})
+    rows = tx.rows(ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs})
     if not rows:
         raise NoSuchBox("no such mailbox")
     found = box_of(rows[0])

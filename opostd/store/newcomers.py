@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from opostd.model.errors import LimitReached, NoSuchPost
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.store import schema
+from opostd.store.carrying import put
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import advance
 from opostd.store.run import Group, Tx, reads, writes
-from opostd.store.sync import last_uid, put
+from opostd.store.sourcing import last_uid
 
 MAX_PINNED = 50  # in a source: each newcomer gets them in one transaction, and nobody reads more than that at first
 FROM_JOIN = -1  # ``source.history``; otherwise the time of the first post that newcomers get, 0 for all

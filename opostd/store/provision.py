@@ -7,6 +7,7 @@ the order in which it can be found again.
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -134,7 +135,7 @@ async def add_user(
 
 @writes(Group.OWNER)
 def _remove_account(tx: Tx, owner: OwnerId) -> None:
-    for table in (schema.lsub, schema.subscription, schema.account):
+    for table in (schema.lsub, schema.subscription, schema.set_aside, schema.active, schema.account):
         tx.execute(sa.delete(table).where(table.c.owner_id == owner))
     tx.hint(owner, BoxId(0), 0)
 
@@ -233,8 +234,12 @@ async def _unsubscribe(store: Store, source_box: BoxId, owner: OwnerId, now: int
     saved = boxes.clock() if now is None else now
     for target in await store.run(sources.targets, owner, source_box):
         with contextlib.suppress(NoSuchBox):  # deleted meanwhile, and the subscription with it
-            while not await store.run(sources.leave_step, owner, target, source_box, saved):
-                pass
+            await _leave_box(store, owner, target, source_box, saved)
+
+
+async def _leave_box(store: Store, owner: OwnerId, target: BoxId, source_box: BoxId, now: int) -> None:
+    step = partial(store.run, sources.leave_step, owner, target, source_box, now)
+    await sync.step_by_step(store, (owner, target), now, step)
 
 
 async def subscribe(
@@ -283,8 +288,8 @@ async def move_subscription(store: Store, addr: str, owner: OwnerId, box: str, n
     target = await _box(store, owner, box, now)
     for each in old:
         if each != target:
-            while not await store.run(subscriptions.move_step, owner, each, target, source_box, now):
-                pass
+            step = partial(store.run, subscriptions.move_step, owner, each, target, source_box, now)
+            await sync.step_by_step(store, (owner, each), now, step)
 
 
 async def unsubscribe(store: Store, addr: str, owner: OwnerId, box: str, now: int) -> None:
@@ -297,8 +302,7 @@ async def unsubscribe(store: Store, addr: str, owner: OwnerId, box: str, now: in
     if targets == [target]:
         await leave(store, addr, owner, now)
         return
-    while not await store.run(sources.leave_step, owner, target, source_box, now):
-        pass
+    await _leave_box(store, owner, target, source_box, now)
 
 
 async def nest(store: Store, addr: str, inner: str) -> None:

@@ -43,11 +43,12 @@ def candidates(tx: Tx, before: int, after: PostId | None = None, limit: int = PA
 
 @reads(Group.OWNER)
 def referenced(tx: Tx, ids: Sequence[PostId]) -> set[PostId]:
-    """Those of the posts that are in some box."""
+    """Those of the posts that are in some box, a source's too, or set aside for one."""
     found: set[PostId] = set()
     for page in chunks(ids):
-        rows = tx.execute(sa.select(_dp.c.post_id).where(_dp.c.post_id.in_(page)).distinct())
-        found.update(PostId(id_) for id_ in rows.scalars())
+        for table in (_dp, schema.set_aside):
+            rows = tx.execute(sa.select(table.c.post_id).where(table.c.post_id.in_(page)).distinct())
+            found.update(PostId(id_) for id_ in rows.scalars())
     return found
 
 

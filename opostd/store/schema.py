@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0008"
+REVISION = "0009"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -134,6 +134,44 @@ subscription = sa.Table(
     _key("source_box"),
     _big("joined"),  # the source's last UID when it began
     _big("watermark"),  # the last source UID handled; changed under the target box's lock only
+    sqlite_with_rowid=False,
+)
+
+set_aside = sa.Table(
+    "set_aside",  # posts that a box refused when a subscription carried them
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("box_id"),
+    _post_id("post_id", primary_key=True),
+    _big("source_box"),
+    sa.Column("size", sa.Integer, nullable=False),
+    _big("internaldate"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    _big("next_at"),  # HELD_AT: an administrator decides
+    _big("lease_until", default=0),
+    _big("created"),
+    _text("last_error"),
+    sa.Index("set_aside_next", "next_at"),
+    sqlite_with_rowid=False,
+)
+
+active = sa.Table(
+    "active",  # when somebody last looked at their mail, to the day: the agent carries for them
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _big("seen"),
+    sqlite_with_rowid=False,
+)
+
+agent_share = sa.Table(
+    "agent_share",  # a part of all owners, which one agent at a time carries for
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("share"),
+    _big("holder", default=0),
+    _big("lease_until", default=0),
+    _big("reached", default=0),  # agents.generation, up to which all of them have been carried
+    _big("reached_at", default=0),
     sqlite_with_rowid=False,
 )
 

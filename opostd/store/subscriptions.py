@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.model.records import Source, Subscription
 from opostd.store import schema
+from opostd.store.carrying import put
 from opostd.store.dialect import insert_new
 from opostd.store.locks import advance, lock
 from opostd.store.newcomers import From, start_uid, subscribe
 from opostd.store.run import Group, Tx, reads, writes
-from opostd.store.sync import PAGE, carry, forget, of_target, put
+from opostd.store.sourcing import of_target
+from opostd.store.sync import PAGE, carry, forget
 
 _dp, _sub = schema.delivered_post, schema.subscription
 

@@ -1,72 +1,48 @@
 """Subscriptions: what a source box has that a target box lacks is carried over when the target is looked at.
 
-A source's UIDs are handed out under its lock, so all up to ``uidnext - 1`` are committed and ``uid > watermark`` is a
-prefix without gaps.  The watermark is read again after the target's lock, and moves no further than the last row that
-was really handled (feasibility.md 2d: the naive form loses mail).  The source is never locked.
+The watermark is read again after the target's lock, and moves no further than the last row that was really handled
+(feasibility.md 2d: the naive form loses mail).  A post that one box refuses is set aside for this box alone, and tried
+again by the agent: it stops neither the posts after it nor other boxes.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
-from opostd.model.errors import NoSuchBox, Unavailable
-from opostd.model.ids import BoxId, OwnerId, PostId, Uid
+from opostd.model.errors import LimitReached, NoSuchBox, Unavailable
+from opostd.model.ids import BoxId, OwnerId
 from opostd.model.records import Box, Subscription
-from opostd.store import schema
+from opostd.store import schema, set_aside
+from opostd.store.carrying import Carried, carry_boxes
 from opostd.store.database import chunks
-from opostd.store.delivery import known_uids
-from opostd.store.dialect import insert_delivered
-from opostd.store.locks import advance, read_box
+from opostd.store.locks import read_box
 from opostd.store.run import Group, Store, Tx, reads, writes
+from opostd.store.sourcing import SUBSCRIPTIONS, of_target, source_key, subscription_of, tops
 
-PAGE = 500  # rows carried in one transaction (rule 9)
-# Boxes in one transaction: each costs about 0.4 ms, during which SQLite has no other writer, and somebody's delivery to
+PAGE = 500  # rows carried into a box in one transaction (rule 9)
+# Boxes, and rows, in one transaction: 20 to 40 ms, during which SQLite has no other writer, and somebody's delivery to
 # one of these boxes waits.
-BOXES = 100
+BOXES = 200
+ROWS = 2000
+SMALLER = 8  # a page that a box refuses is tried again in parts of so much less, to find the post that it is
 
 log = logging.getLogger("opostd.store")
 
 Key = tuple[OwnerId, BoxId]
 
-_dp, _sub, _box = schema.delivered_post, schema.subscription, schema.box
-_SUBSCRIPTIONS = sa.select(
-    _sub.c.owner_id, _sub.c.target_box, _sub.c.source_owner, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
-)  # fmt: skip
-_OF_TARGET = _SUBSCRIPTIONS.where(
-    _sub.c.owner_id == sa.bindparam("owner"), _sub.c.target_box == sa.bindparam("target")
-).order_by(_sub.c.source_box)
-_TAILS = sa.select(_box.c.box_id, _box.c.uidnext).where(
-    _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id.in_(sa.bindparam("boxes", expanding=True))
-)
-_SOURCE_ROWS = (
-    sa.select(_dp.c.uid, _dp.c.post_id, _dp.c.size, _dp.c.internaldate)
-    .where(
-        _dp.c.owner_id == sa.bindparam("owner"),
-        _dp.c.box_id == sa.bindparam("box"),
-        _dp.c.uid > sa.bindparam("after"),
-        _dp.c.uid <= sa.bindparam("top"),
-    )
-    .order_by(_dp.c.uid)
-    .limit(sa.bindparam("most"))
-)
-_TAIL = sa.select(_box.c.box_id, _box.c.uidnext).where(
-    _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id == sa.bindparam("source")
-)
-_THIS = (
+_sub = schema.subscription
+_FORGET = sa.delete(_sub).where(
     _sub.c.owner_id == sa.bindparam("s_owner"),
     _sub.c.target_box == sa.bindparam("s_target"),
     _sub.c.source_box == sa.bindparam("s_source"),
 )
-_MOVE_WATERMARK = sa.update(_sub).where(*_THIS).values(watermark=sa.bindparam("s_watermark"))
-_FORGET = sa.delete(_sub).where(*_THIS)
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """rows: new in the target; more: a source has more than one page."""
+class Brought:
+    """rows: new in the box; more: a source has more than the pages that were asked for."""
 
     rows: int
     more: bool
@@ -83,33 +59,103 @@ async def bring_up(store: Store, owner: OwnerId, box: BoxId, *, now: int) -> int
     return (await carry_pages(store, owner, box, now=now)).rows
 
 
-async def carry_pages(store: Store, owner: OwnerId, box: BoxId, *, now: int, pages: int | None = None) -> Carried:
+async def carry_pages(store: Store, owner: OwnerId, box: BoxId, *, now: int, pages: int | None = None) -> Brought:
     """Carries into a box, which is known to be behind; at most so many pages, None for all.  Raises NoSuchBox."""
     rows, more, page = 0, True, 0
     while more and (pages is None or page < pages):
-        carried = await store.run(carry, owner, box, now)
-        rows, more, page = rows + carried.rows, carried.more, page + 1
-    return Carried(rows, more)
+        try:
+            carried = await store.run(carry, owner, box, now)
+            rows, more = rows + carried.rows, carried.more
+        except (Unavailable, NoSuchBox):
+            raise
+        except Exception as error:
+            rows += (await around(store, (owner, box), now, error)).rows
+        page += 1
+    return Brought(rows, more)
 
 
 async def carry_all(store: Store, keys: Sequence[Key], *, now: int) -> list[Key]:
     """A page, or a part of one, into each of these boxes, many boxes in a transaction; those that have more to come.
 
-    A box that is gone is passed over.  One that cannot be carried into is logged, and does not stop the others.
+    A box that is gone is passed over.
     """
     late: list[Key] = []
     for part in chunks(sorted(set(keys)), BOXES):
+        late += [
+            key for key, carried in (await carry_part(store, part, now=now)).items() if carried is None or carried.more
+        ]
+    return late
+
+
+async def carry_part(store: Store, keys: Sequence[Key], *, now: int) -> dict[Key, Carried | None]:
+    """What came into each of these boxes, in one transaction; a box that is gone is left out.
+
+    keys: 1 to BOXES, ascending, each once.  ROWS rows in all, and each box has its share: who was away for long keeps
+    nobody waiting.  Where a box refuses a post, that is set aside, and the box stands there with None: more is to come.
+    """
+    try:
+        return {**await store.run(carry_many, keys, now)}
+    except Unavailable:
+        raise
+    except Exception as error:
+        found: dict[Key, Carried | None] = {}
+        if len(keys) > 1:  # whichever of them it was, the others are not to suffer
+            for key in keys:
+                found |= await carry_part(store, [key], now=now)
+        elif await _set_around(store, keys[0], now, error):
+            found[keys[0]] = None
+        return found
+
+
+async def _set_around(store: Store, key: Key, now: int, error: Exception) -> bool:
+    """``around``; false where nothing came of it, so that the box is not tried again at once."""
+    try:
+        await around(store, key, now, error)
+    except (Unavailable, NoSuchBox):
+        raise
+    except Exception:
+        log.exception("not carried owner=%d box=%d", *key)
+        return False
+    return True
+
+
+async def around(store: Store, key: Key, now: int, error: Exception) -> Brought:
+    """Carries smaller parts of a page that a box refuses; what it refuses alone is set aside.  Then there may be more.
+
+    error: what it said.  Raises that where nothing is carried and nothing refused: then it was something else, and
+    what the store says when it does not take the post aside either.
+    """
+    if isinstance(error, LimitReached):  # it is full, and would say so of each
+        aside = await store.run(set_aside.begin, *key, None, PAGE, error, now)
+        if not aside:
+            raise error
+        return Brought(0, more=True)
+    room = PAGE // SMALLER
+    while True:
+        first = await store.run(set_aside.upcoming, *key)
+        if first is None:
+            raise error
         try:
-            late += await store.run(carry_many, part, now)
-        except Unavailable:
+            return Brought((await store.run(carry, *key, now, None, max(room, 1))).rows, more=True)
+        except (Unavailable, NoSuchBox):
+            raise
+        except Exception as again:
+            if room <= 1:
+                await store.run(set_aside.begin, *key, first, 1, again, now)
+                return Brought(0, more=True)
+        room //= SMALLER
+
+
+async def step_by_step(store: Store, key: Key, now: int, step: Callable[[], Awaitable[bool]]) -> None:
+    """Runs a step that carries a page into a box until it says that it was the last; around what the box refuses."""
+    while True:
+        try:
+            if await step():
+                return
+        except (Unavailable, NoSuchBox):
             raise
         except Exception as error:
-            if len(part) == 1:
-                log.exception("not carried owner=%d box=%d", *part[0], exc_info=error)
-            else:  # whichever of them it was, the others are not to suffer
-                for key in part:
-                    late += await carry_all(store, [key], now=now)
-    return late
+            await around(store, key, now, error)
 
 
 @reads(Group.OWNER)
@@ -122,9 +168,7 @@ def peek(tx: Tx, owner: OwnerId, box: BoxId) -> tuple[Box, bool]:
 @reads(Group.OWNER)
 def behind(tx: Tx, owner: OwnerId, box: BoxId) -> bool:
     """Whether a source has something for this box; without a lock."""
-    found = of_target(tx, owner, box)
-    tops = _tops(tx, found)
-    return any(tops.get(_source(each), 0) > each.watermark for each in found)
+    return bool(_late(tx, of_target(tx, owner, box)))
 
 
 @reads(Group.OWNER)
@@ -133,158 +177,39 @@ def live_behind(tx: Tx, keys: Sequence[Key]) -> list[Key]:
     wanted = set(keys)
     found: list[Subscription] = []
     for page in chunks(list(dict.fromkeys(owner for owner, _ in keys))):
-        rows = (_subscription(row) for row in tx.execute(_SUBSCRIPTIONS.where(_sub.c.owner_id.in_(page))))
+        rows = map(subscription_of, tx.execute(SUBSCRIPTIONS.where(_sub.c.owner_id.in_(page))))
         found += [each for each in rows if (each.owner, each.target) in wanted]
-    tops = _tops(tx, found)
-    late = {(each.owner, each.target) for each in found if tops.get(_source(each), 0) > each.watermark}
+    late = _late(tx, found)
     return [key for key in dict.fromkeys(keys) if key in late]
 
 
-class _Sources:
-    """What sources have, each read once in a transaction, however many boxes it is carried into.
-
-    A value that is older than a box's lock is right all the same: what came after it waits for the next look.
-    """
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-        self._tops: dict[Key, int | None] = {}
-        self._rows: dict[tuple[OwnerId, BoxId, int, int, int], list[tuple[Any, ...]]] = {}
-
-    def tops(self, subscriptions: Sequence[Subscription]) -> dict[Key, int | None]:
-        missing = [each for each in subscriptions if _source(each) not in self._tops]
-        if missing:
-            self._tops |= dict.fromkeys(map(_source, missing))
-            self._tops |= _tops(self._tx, missing)
-        return self._tops
-
-    def rows(self, each: Subscription, top: int, most: int) -> list[tuple[Any, ...]]:
-        key = (each.source_owner, each.source, each.watermark, top, most)
-        if key not in self._rows:
-            names = ("owner", "box", "after", "top", "most")
-            self._rows[key] = self._tx.rows(_SOURCE_ROWS, dict(zip(names, key, strict=True)))
-        return self._rows[key]
+def _late(tx: Tx, subscriptions: Sequence[Subscription]) -> set[Key]:
+    """The targets that a source has something for."""
+    ends = tops(tx, set(map(source_key, subscriptions)))
+    return {(each.owner, each.target) for each in subscriptions if ends.get(source_key(each), 0) > each.watermark}
 
 
 @writes(Group.OWNER)
-def carry_many(tx: Tx, keys: Sequence[Key], now: int) -> list[Key]:
-    """``carry`` for several boxes, ascending, in one transaction; those that have more to come.
-
-    keys: 1 to BOXES.  PAGE rows in all, and each has its share: who was away for long keeps nobody waiting.  A box that
-    is gone is passed over.
-    """
-    sources, share, late = _Sources(tx), PAGE // len(keys), list[Key]()
-    for owner, box in keys:
-        try:
-            carried = _carry(tx, sources, owner, box, now, None, share)
-        except NoSuchBox:  # said before anything was written
-            continue
-        if carried.more:
-            late.append((owner, box))
-    return late
+def carry_many(tx: Tx, keys: Sequence[Key], now: int) -> dict[Key, Carried]:
+    """The step of ``carry_part``."""
+    return carry_boxes(tx, keys, now, max(1, min(PAGE, ROWS // len(keys))))
 
 
 @writes(Group.OWNER)
-def carry(tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = None) -> Carried:
+def carry(
+    tx: Tx, owner: OwnerId, box: BoxId, now: int, only: BoxId | None = None, room: int = PAGE
+) -> Carried:  # fmt: skip
     """One page of rows from the box's sources, or from ``only`` that one, by ascending UID of each.
 
     A post that the box has is not put there again.  A source that is gone, or not made yet, has nothing.  Raises
-    NoSuchBox.
+    NoSuchBox, LimitReached.
     """
-    return _carry(tx, _Sources(tx), owner, box, now, only, PAGE)
-
-
-def _carry(tx: Tx, sources: _Sources, owner: OwnerId, box: BoxId, now: int, only: BoxId | None, room: int) -> Carried:
-    advance(tx, owner, box, modseqs=1)  # the lock; what it protects is read from here on
-    subscriptions = [each for each in of_target(tx, owner, box) if only in (None, each.source)]
-    tops = sources.tops(subscriptions)
-    fresh: dict[PostId, tuple[int, int]] = {}
-    more = False
-    for each in subscriptions:
-        top = tops.get(_source(each))
-        if top is None or top <= each.watermark:
-            continue
-        if room:
-            rows = sources.rows(each, top, room)
-            full = len(rows) == room
-            for _, post, size, internaldate in rows:
-                fresh.setdefault(PostId(post), (size, internaldate))
-            watermark = rows[-1][0] if full else top  # messages that have left the source may stand at its end
-            tx.count(_MOVE_WATERMARK, {**_bound(each), "s_watermark": watermark})
-            room -= len(rows)
-            more = more or watermark < top
-        else:
-            more = True
-    return Carried(put(tx, owner, box, fresh, now), more)
-
-
-def put(tx: Tx, owner: OwnerId, box: BoxId, posts: dict[PostId, tuple[int, int]], now: int) -> int:
-    """Rows of those posts that the box has not, in the order given; how many.
-
-    posts: size and INTERNALDATE.  To be called under the box's lock, with one modseq taken, which is given back when
-    there is nothing new.
-    """
-    known = known_uids(tx, owner, box, list(posts))
-    fresh = {post: facts for post, facts in posts.items() if post not in known}
-    if not fresh:
-        advance(tx, owner, box, modseqs=-1)
-        return 0
-    taken = advance(tx, owner, box, uids=len(fresh))
-    first = taken.uidnext - len(fresh)
-    rows = [
-        (uid, internaldate, size, 0, post, "")
-        for uid, (post, (size, internaldate)) in enumerate(fresh.items(), first)
-    ]  # fmt: skip
-    insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
-    tx.hint(owner, box, taken.highestmodseq)
-    return len(rows)
+    found = carry_boxes(tx, [(owner, box)], now, room, only)
+    if not found:
+        raise NoSuchBox("no such mailbox")
+    return found[owner, box]
 
 
 def forget(tx: Tx, owner: OwnerId, target: BoxId, source: BoxId) -> None:
     """Ends a subscription; under the target's lock."""
     tx.execute(_FORGET, {"s_owner": owner, "s_target": target, "s_source": source})
-
-
-def last_uid(tx: Tx, owner: OwnerId, source: BoxId) -> Uid | None:
-    """The last UID that a source has given, 0 for none; None where there is no such box."""
-    row = tx.execute(_TAILS, {"owner": owner, "boxes": [source]}).first()
-    return None if row is None else Uid(row.uidnext - 1)
-
-
-def of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:
-    """The subscriptions of a box; to be read under its lock by whoever changes them."""
-    return [_subscription(row) for row in tx.rows(_OF_TARGET, {"owner": owner, "target": box})]
-
-
-def _subscription(row: Sequence[int]) -> Subscription:
-    owner, target, source_owner, source, joined, watermark = row
-    return Subscription(
-        OwnerId(owner), BoxId(target), OwnerId(source_owner), BoxId(source), Uid(joined), Uid(watermark)
-    )  # fmt: skip
-
-
-def _source(each: Subscription) -> tuple[OwnerId, BoxId]:
-    return each.source_owner, each.source
-
-
-def _tops(tx: Tx, subscriptions: Sequence[Subscription]) -> dict[tuple[OwnerId, BoxId], int]:
-    """The last UID of each source; a source that is gone is left out."""
-    by_owner: dict[OwnerId, set[BoxId]] = {}
-    for each in subscriptions:
-        by_owner.setdefault(each.source_owner, set()).add(each.source)
-    found: dict[tuple[OwnerId, BoxId], int] = {}
-    for owner, sources in by_owner.items():
-        if len(sources) == 1:  # `everyone`, which is all that most people have
-            rows = tx.rows(_TAIL, {"owner": owner, "source": next(iter(sources))})
-        else:
-            rows = [row for page in chunks(sorted(sources)) for row in _tails(tx, owner, page)]
-        found |= {(owner, BoxId(box)): uidnext - 1 for box, uidnext in rows}
-    return found
-
-
-def _tails(tx: Tx, owner: OwnerId, sources: Sequence[BoxId]) -> list[tuple[int, int]]:
-    return [(row[0], row[1]) for row in tx.execute(_TAILS, {"owner": owner, "boxes": list(sources)})]
-
-
-def _bound(each: Subscription) -> dict[str, int]:
-    return {"s_owner": each.owner, "s_target": each.target, "s_source": each.source}

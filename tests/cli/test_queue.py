@@ -1,12 +1,19 @@
 """``opostd queue`` and ``opostd sendmail`` as somebody types them, on a store without a server."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from opostd.config import StoreSettings
+from opostd.model.ids import SYSTEM_OWNER, PostId, post_id_text
+from opostd.store import accounts, boxes, delivery, sync
+from opostd.store.run import Store
 from tests.cli.conftest import Command
+from tests.store.refusing import refused
+from tests.store.world import NOW, a_delivery, accept, new_post
 
 RELAY = """
 [relay]
@@ -88,3 +95,34 @@ def test_sendmail_refuses(typed: Typed, words: tuple[str, ...], text: str, statu
 
 def test_a_sender_that_is_nobody(typed: Typed) -> None:
     assert "x@opost.example" in typed("sendmail", "-f", "x@opost.example", "anna", text="t\n", status=66)
+
+
+def test_what_one_box_refuses_is_shown_held_released_dropped(typed: Typed, store_settings: StoreSettings) -> None:
+    async def refuse() -> PostId:
+        store = Store(store_settings)
+        anna = await store.run(accounts.address, "anna@opost.example")
+        source = await store.run(accounts.address, "everyone@opost.example")
+        assert anna is not None
+        assert source is not None
+        inbox = await store.run(boxes.box_named, anna.owner, "INBOX")
+        post = await accept(store, new_post("Plan"))
+        await store.run(delivery.deliver, SYSTEM_OWNER, source.box, [a_delivery(post)], NOW)
+        with refused(store_settings, anna.owner, post):
+            await sync.bring_up(store, anna.owner, inbox.box, now=NOW)
+        await store.close()
+        return post
+
+    id_ = post_id_text(asyncio.run(refuse()))
+    (listed,) = json.loads(typed("subscription", "list", "anna", "--json"))
+    assert (listed["behind"], listed["aside"], listed["state"]) == (0, 1, "ok")
+    (row,) = json.loads(typed("queue", "list", "--json"))
+    assert (row["id"], row["to"], row["tries"]) == (id_, "anna@opost.example, INBOX", 1)
+    assert "refuse" in row["last_answer"]
+    (shown,) = json.loads(typed("queue", "show", id_, "--json"))
+    assert (shown["subject"], shown["to"], shown["tries"]) == ("Plan", "anna@opost.example, INBOX", 1)
+    assert typed("queue", "hold", id_) == "1 held\n"
+    assert " held " in typed("queue", "list")
+    assert typed("queue", "release", "--all") == "1 released\n"
+    assert typed("queue", "retry", id_) == "1 due now\n"
+    assert typed("queue", "drop", id_, "-y") == "1 dropped\n"
+    assert json.loads(typed("queue", "list", "--json")) == []

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from opostd.imap.live import PAGES_AT_ONCE, Hub
 from opostd.model.ids import BoxId, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
-from opostd.store import boxes, provision, sync
+from opostd.store import boxes, provision, set_aside, sync
 from opostd.store.run import Store
 from tests.store.world import DOMAIN, NOW, World, run
 
@@ -68,7 +68,7 @@ def test_more_boxes_than_one_transaction_has(store: Store) -> None:
 
 
 def test_a_box_that_refuses_does_not_stop_the_others(store: Store) -> None:
-    """The UIDs of one box are used up: the others get their posts all the same, and the error is logged."""
+    """The UIDs of one box are used up: the others get their posts all the same, and for this one they are set aside."""
 
     async def main() -> None:
         world = await World(store).make("anna", "bob")
@@ -79,9 +79,12 @@ def test_a_box_that_refuses_does_not_stop_the_others(store: Store) -> None:
         new = new_post_id()
         await world.send(await world.source("everyone"), new)
         keys = [world.key(name) for name in ("anna", "bob")]
+        assert await sync.carry_all(store, keys, now=NOW) == [world.key("anna")]
         assert await sync.carry_all(store, keys, now=NOW) == []
         assert await world.posts_in(*world.key("bob")) == [new]
-        assert await store.run(sync.live_behind, keys) == [world.key("anna")]
+        assert await store.run(sync.live_behind, keys) == []
+        (aside,) = await store.run(set_aside.waiting, 10)
+        assert (aside.key, aside.attempts, aside.last_error[:12]) == ((*world.key("anna"), new), 1, "LimitReached")
 
     run(main())
 

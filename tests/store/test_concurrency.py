@@ -20,7 +20,7 @@ from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import Box
-from opostd.store import boxes, changes, delivery, flags, moves, schema, sync
+from opostd.store import boxes, changes, delivery, flags, moves, schema, sourcing, sync
 from opostd.store.run import Group, Store, Tx, reads, writes
 from tests.store.world import NOW, World, a_delivery, run
 from tests.support import postgres
@@ -239,7 +239,7 @@ def insert_and_store_newest(tx: Tx, owner: OwnerId, box: BoxId, rows: list[tuple
         tx.execute(
             sa.update(sub)
             .where(sub.c.owner_id == owner, sub.c.target_box == box, sub.c.source_box == each.source_box)
-            .values(watermark=sync.last_uid(tx, each.source_owner, each.source_box))
+            .values(watermark=sourcing.last_uid(tx, each.source_owner, each.source_box))
         )
 
 

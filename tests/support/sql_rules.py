@@ -23,8 +23,8 @@ KEY_OF = {
     Group.DIRECTORY: re.compile(r"\baddr\s*(=|IN\b)", re.IGNORECASE),
     Group.OWNER: OWNER,
 }
-# The reaper's question, the administrator's list of accounts, who has a post, and who reads a source go over all
-# owners (rule 1).
+# The reaper's question, the administrator's list of accounts, who has a post, who reads a source, what is set aside
+# and who has looked at their mail go over all owners (rule 1).
 SCATTERS = (
     re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_owner = ", re.IGNORECASE | re.DOTALL),
     re.compile(
@@ -38,6 +38,9 @@ SCATTERS = (
         re.IGNORECASE,
     ),
     re.compile(r"SELECT DISTINCT .*FROM delivered_post\s+WHERE delivered_post\.post_id IN", re.IGNORECASE | re.DOTALL),
+    re.compile(r"SELECT DISTINCT .*FROM set_aside\s+WHERE set_aside\.post_id IN", re.IGNORECASE | re.DOTALL),
+    re.compile(r"SELECT .*FROM set_aside\s+WHERE set_aside\.next_at", re.IGNORECASE | re.DOTALL),
+    re.compile(r"SELECT active\.owner_id\s+FROM active\s+WHERE active\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
     re.compile(r"FROM account\s+WHERE account\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
 )
 

@@ -1,0 +1,160 @@
+"""Statements over many boxes at once: few of them, whatever the number of boxes.
+
+PostgreSQL takes an array for each column, so that a hundred boxes cost one way there and back.  SQLite is no way
+away: one ready statement for each box is the fastest there, and its planner needs no help.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from opostd.model.errors import LimitReached
+from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId
+from opostd.model.records import Box
+from opostd.store import schema
+from opostd.store.dialect import insert_delivered
+from opostd.store.locks import ADVANCE, LAST_UID, box_of
+from opostd.store.run import Tx
+
+Key = tuple[OwnerId, BoxId]
+Placed = tuple[PostId, int, int]
+"""A post, its octets, its INTERNALDATE."""
+
+FEW = 3  # boxes that are done one by one on PostgreSQL, too: a single statement for them is no faster
+
+_dp, _sub, _box = schema.delivered_post, schema.subscription, schema.box
+_POSTGRES_ADVANCE = sa.text("""
+    UPDATE box SET uidnext = box.uidnext + :uids, highestmodseq = box.highestmodseq + :modseqs
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[])) AS k (owner_id, box_id)
+    WHERE box.owner_id = k.owner_id AND box.box_id = k.box_id
+    RETURNING box.owner_id, box.box_id, box.name, box.role, box.uidvalidity, box.uidnext, box.highestmodseq""")
+_POSTGRES_INSERT = sa.text("""
+    INSERT INTO delivered_post
+        (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
+    SELECT b.owner_id, b.box_id, b.modseq, CAST(:savedate AS bigint), b.uid + p.number, p.internaldate, p.size,
+        CAST(0 AS smallint), p.post_id, ''
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[]), CAST(:modseqs AS bigint[]),
+            CAST(:uids AS bigint[])) AS b (owner_id, box_id, modseq, uid),
+        unnest(CAST(:posts AS uuid[]), CAST(:sizes AS integer[]), CAST(:internaldates AS bigint[]),
+            CAST(:numbers AS bigint[])) AS p (post_id, size, internaldate, number)
+    ORDER BY b.owner_id, b.box_id, p.number""")
+_SQLITE_INSERT = sa.text("""
+    INSERT INTO delivered_post
+        (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
+    SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]'), json_extract(k.value, '$[2]'), :savedate,
+        json_extract(k.value, '$[3]') + :number, :internaldate, :size, 0, :post, ''
+    FROM json_each(:rows) AS k""")
+_POSTGRES_KNOWN = sa.text("""
+    SELECT owner_id, box_id, uuid_send(post_id) FROM delivered_post
+    WHERE post_id = ANY(CAST(:ids AS uuid[])) AND owner_id = ANY(CAST(:owners AS bigint[]))""")
+_SQLITE_KNOWN = sa.text("""
+    SELECT owner_id, box_id FROM delivered_post
+    WHERE post_id = :id AND owner_id IN (SELECT value FROM json_each(:owners))""")
+_MARK = (
+    sa.update(_sub)
+    .where(
+        _sub.c.owner_id == sa.bindparam("s_owner"),
+        _sub.c.target_box == sa.bindparam("s_target"),
+        _sub.c.source_box == sa.bindparam("s_source"),
+    )
+    .values(watermark=sa.bindparam("s_watermark"))
+)
+_POSTGRES_MARK = sa.text("""
+    UPDATE subscription SET watermark = :watermark
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[])) AS k (owner_id, box_id)
+    WHERE subscription.owner_id = k.owner_id AND subscription.target_box = k.box_id
+        AND subscription.source_box = :source""")
+_OF_OWNERS = {
+    "postgresql": sa.text("""
+        SELECT owner_id, target_box, source_owner, source_box, joined, watermark FROM subscription
+        WHERE owner_id = ANY(CAST(:owners AS bigint[])) ORDER BY owner_id, target_box, source_box"""),
+    "sqlite": sa.text("""
+        SELECT owner_id, target_box, source_owner, source_box, joined, watermark FROM subscription
+        WHERE owner_id IN (SELECT value FROM json_each(:owners)) ORDER BY owner_id, target_box, source_box"""),
+}
+
+
+def advance_all(tx: Tx, keys: Sequence[Key], *, uids: int = 0, modseqs: int = 0) -> dict[Key, Box]:
+    """``locks.advance`` for each of these boxes, ascending and each once; one that is gone is left out.
+
+    Raises LimitReached.  On PostgreSQL the locks may be taken in another order where the planner thinks so: two who
+    then wait for each other are told apart by the database, and one of them runs again.
+    """
+    if tx.dialect == "postgresql" and len(keys) > FEW:
+        rows = tx.rows(_POSTGRES_ADVANCE, {"uids": uids, "modseqs": modseqs, **_columns(keys)})
+    else:
+        rows = []
+        for owner, box in keys:
+            rows += tx.rows(ADVANCE, {"b_owner": owner, "b_box": box, "b_uids": uids, "b_modseqs": modseqs})
+    found = {(each.owner, each.box): each for each in map(box_of, rows)}
+    if uids > 0 and any(each.uidnext > LAST_UID for each in found.values()):
+        raise LimitReached("the mailbox has given all its UIDs: move its messages to a new one")
+    return found
+
+
+def subscriptions_of(tx: Tx, owners: Iterable[OwnerId]) -> list[tuple[int, ...]]:
+    """All columns of the owners' subscriptions, by owner, target and source."""
+    return tx.rows(_OF_OWNERS[tx.dialect], {"owners": _list(tx, sorted(set(owners)))})
+
+
+def known_posts(tx: Tx, keys: Sequence[Key], ids: Sequence[PostId]) -> dict[Key, set[PostId]]:
+    """Those of the posts that each of the boxes has; to be read under their locks."""
+    wanted, found = set(keys), dict[Key, set[PostId]]()
+    owners = sorted({owner for owner, _ in keys})
+    if tx.dialect == "postgresql":
+        hexes = [id_.hex() for id_ in ids]
+        there = tx.rows(_POSTGRES_KNOWN, {"owners": owners, "ids": hexes})
+        rows = [(owner, box, PostId(post)) for owner, box, post in there]
+    else:
+        text = json.dumps(owners)
+        rows = [(*row, id_) for id_ in ids for row in tx.rows(_SQLITE_KNOWN, {"id": id_, "owners": text})]
+    for owner, box, post in rows:
+        if (owner, box) in wanted:
+            found.setdefault((OwnerId(owner), BoxId(box)), set()).add(post)
+    return found
+
+
+def insert_for_all(tx: Tx, boxes: Sequence[Box], savedate: int, posts: Sequence[Placed]) -> None:
+    """Rows of the same posts in each of these boxes, unread.
+
+    boxes: as they are afterwards: their highestmodseq is the rows', their last ``len(posts)`` UIDs are for them.
+    """
+    count = len(posts)
+    if len(boxes) == 1:
+        box = boxes[0]
+        rows = [
+            (uid, internaldate, size, 0, post, "")
+            for uid, (post, size, internaldate) in enumerate(posts, box.uidnext - count)
+        ]
+        insert_delivered(tx, box.owner, box.box, ModSeq(box.highestmodseq), savedate, rows)
+    elif tx.dialect == "postgresql":
+        ids, sizes, internaldates = map(list, zip(*posts, strict=True))
+        firsts = {"modseqs": [box.highestmodseq for box in boxes], "uids": [box.uidnext - count for box in boxes]}
+        new = {"sizes": sizes, "internaldates": internaldates, "numbers": list(range(count))}
+        keys = [(box.owner, box.box) for box in boxes]
+        hexes = [id_.hex() for id_ in ids]
+        tx.count(_POSTGRES_INSERT, {"savedate": savedate, **_columns(keys), **firsts, **new, "posts": hexes})
+    else:
+        text = json.dumps([(box.owner, box.box, box.highestmodseq, box.uidnext - count) for box in boxes])
+        for number, (post, size, internaldate) in enumerate(posts):
+            one = {"number": number, "internaldate": internaldate, "size": size, "post": post}
+            tx.count(_SQLITE_INSERT, {"rows": text, "savedate": savedate, **one})
+
+
+def move_watermarks(tx: Tx, keys: Sequence[Key], source: BoxId, watermark: int) -> None:
+    """What of a source has been carried into each of these boxes; under their locks."""
+    if tx.dialect == "postgresql" and len(keys) > FEW:
+        tx.count(_POSTGRES_MARK, {"watermark": watermark, "source": source, **_columns(keys)})
+    else:
+        same = {"s_source": source, "s_watermark": watermark}
+        tx.count_many(_MARK, [{**same, "s_owner": owner, "s_target": box} for owner, box in keys])
+
+
+def _columns(keys: Sequence[Key]) -> dict[str, list[int]]:
+    return {"owners": [owner for owner, _ in keys], "boxes": [box for _, box in keys]}
+
+
+def _list(tx: Tx, numbers: list[OwnerId]) -> list[OwnerId] | str:
+    """A list as a parameter: SQLite has no arrays, but JSON."""
+    return numbers if tx.dialect == "postgresql" else json.dumps(numbers)
