@@ -6,6 +6,7 @@
 from opostd.config.file import default_settings, demo_settings, load, parse
 from opostd.config.settings import (
     AuthSettings,
+    GroupSettings,
     HttpSettings,
     ImapSettings,
     LimitSettings,
@@ -25,6 +26,7 @@ from opostd.config.settings import (
 
 __all__ = [
     "AuthSettings",
+    "GroupSettings",
     "HttpSettings",
     "ImapSettings",
     "LimitSettings",

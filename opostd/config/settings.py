@@ -130,6 +130,14 @@ class RelaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """Members of groups who are elsewhere."""
+
+    pause_after_bounces: int = 5
+    rewrite_from: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSettings:
     """When something that failed is tried again, and when it is given up."""
 
@@ -167,5 +175,6 @@ class Settings:
     oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
+    groups: GroupSettings = field(default_factory=GroupSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

@@ -33,7 +33,8 @@ from opostd.smtp.extensions import DoorKind
 from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
-from opostd.worker.hosts import hosts
+from opostd.worker.hosts import hosts, resolver
+from opostd.worker.rewrite import Rewriter
 
 if TYPE_CHECKING:
     from opostd.auth.tokens import Tokens
@@ -96,6 +97,7 @@ class Server:
                 domains=settings.domains,
                 relay=settings.relay.via != "off",
                 retries=settings.queue,
+                groups=settings.groups,
             )
             if self._config is None:
                 self.welcome = await demo.prepare(store, intake, settings)
@@ -118,10 +120,17 @@ class Server:
 
     async def _start_delivery(self, store: Store, intake: Intake) -> None:
         settings = self.settings
-        found = hosts(settings, now)
+        asks = await asyncio.to_thread(resolver, settings.relay)
+        found = hosts(settings, asks, now)
         if found is not None:
             self._delivery = DeliveryAgent(
-                store, intake, found, relay=settings.relay, queue=settings.queue, hostname=settings.hostname
+                store,
+                intake,
+                found,
+                relay=settings.relay,
+                queue=settings.queue,
+                hostname=settings.hostname,
+                rewriter=Rewriter(asks, settings.domains) if settings.groups.rewrite_from else None,
             )
             await self._delivery.start()
 
