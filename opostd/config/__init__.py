@@ -6,6 +6,8 @@
 from opostd.config.file import default_settings, demo_settings, load, parse
 from opostd.config.settings import (
     AuthSettings,
+    Check,
+    CheckSettings,
     GroupSettings,
     HttpSettings,
     ImapSettings,
@@ -26,6 +28,8 @@ from opostd.config.settings import (
 
 __all__ = [
     "AuthSettings",
+    "Check",
+    "CheckSettings",
     "GroupSettings",
     "HttpSettings",
     "ImapSettings",

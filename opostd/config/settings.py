@@ -11,6 +11,7 @@ from typing import Literal
 Via = Literal["off", "smarthost", "mx"]
 RelayTls = Literal["verify", "encrypt", "may", "off"]
 Markdown = Literal["plain", "marked", "off"]
+Check = Literal["off", "note", "enforce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,18 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """What is asked of mail that other servers bring, and whether the answer keeps it out."""
+
+    spf: Check = "note"
+    dkim: Check = "note"
+    dmarc: Check = "note"
+    trusted_sealers: tuple[str, ...] = ()
+    timeout_s: float = 2.0
+    dns_servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """How mail leaves: by which server, and how it is known to be that one."""
 
@@ -174,6 +187,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    checks: CheckSettings = field(default_factory=CheckSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     groups: GroupSettings = field(default_factory=GroupSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)

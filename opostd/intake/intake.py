@@ -20,6 +20,7 @@ from opostd.intake.append import Appender, NewMessage, off_loop
 from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, read
@@ -191,13 +192,16 @@ class Intake:
         trace: Trace,
         envid: str = "",
         ret: str = "",
+        examine: Examine | None = None,
     ) -> PostId:
         """Keep a message and deliver it; its id.
 
         raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  recipients: from ``recipient`` or
         with the places of ``route``, 1 or more places in all.  account: whose submission it is, None for mail from
         other servers, which gets trace fields only.  markdown: which text is rendered; true is "plain", false "off".
-        envid, ret: as MAIL had them (RFC 3461).  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
+        envid, ret: as MAIL had them (RFC 3461).  examine: what the door asks of it; its errors are raised here.
+
+        Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
         """
         places = dict.fromkeys(place for each in recipients for place in each.places)
         if not places:
@@ -211,7 +215,14 @@ class Intake:
                 message = completed(
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
-            message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            clean = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            if examine is not None:
+                examined = await examine(message, clean)
+                clean = examined.message
+                if examined.junk:
+                    recipients = [await self._router.to_junk(each) for each in recipients]
+                    places = dict.fromkeys(place for each in recipients for place in each.places)
+            message = clean
             unique = once_each([place for place in places if isinstance(place, Target)])
             found = [
                 await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested

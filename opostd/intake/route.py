@@ -16,7 +16,18 @@ from dataclasses import dataclass, field
 from opostd.intake.verp import return_path, token_of
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed, Refused
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Account, Address, AddressKind, MemberRole, Outside, Place, PostPolicy, Source, Target
+from opostd.model.records import (
+    Account,
+    Address,
+    AddressKind,
+    MemberRole,
+    Outside,
+    Place,
+    PostPolicy,
+    Recipient,
+    Source,
+    Target,
+)
 from opostd.store import accounts, boxes, nesting, outside, provision
 from opostd.store.run import Store
 
@@ -206,6 +217,16 @@ class Router:
                 self._inboxes.clear()
             self._inboxes[owner] = box
         return Target(owner, box)
+
+    async def to_junk(self, recipient: Recipient) -> Recipient:
+        """The same, with Junk for INBOX where its owner has such a box.  Raises Unavailable."""
+        places: list[Place] = []
+        for place in recipient.places:
+            if isinstance(place, Target) and not place.source:
+                found = await self.store.run(boxes.boxes, place.owner)
+                place = next((Target(place.owner, each.box) for each in found if each.role == "Junk"), place)
+            places.append(place)
+        return Recipient(recipient.wish, tuple(places))
 
     async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> Source:
         """The source.  Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
