@@ -47,6 +47,7 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
             domains=settings.domains,
             relay=settings.relay.via != "off",
             retries=settings.queue,
+            quota=settings.quota.limits,
         )
         try:
             to = [recipient_address(each, settings) for each in recipients]

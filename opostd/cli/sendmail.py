@@ -59,6 +59,7 @@ def command(words: tuple[str, ...]) -> None:
             domains=settings.domains,
             relay=settings.relay.via != "off",
             retries=settings.queue,
+            quota=settings.quota.limits,
         )
         try:
             await _submit(store, intake, settings, flags, read_message(flags, settings))

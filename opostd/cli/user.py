@@ -15,6 +15,7 @@ from opostd.cli.common import (
     run_in_store,
     yes_option,
 )
+from opostd.cli.sizes import DEFAULT, Limit, shown
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress
 from opostd.model.records import Account, AccountState, AddressKind
@@ -187,3 +188,61 @@ def delete(address: str, yes: bool) -> None:
     confirm(f"Delete {account.login} with {messages} messages?", yes)
     run_in_store(flow)
     click.echo(f"{account.login}   deleted with {messages} messages")
+
+
+@command.command("quota")
+@click.argument("address")
+@click.option("--storage", type=Limit(octets=True), help="Of all mailboxes: 500MiB, 5GB, none, default.")
+@click.option("--messages", type=Limit(octets=False), help="In all mailboxes: a number, none, default.")
+@click.option("--recount", is_flag=True, help="Count what is there anew, and put right what is not.")
+@json_option
+def quota(address: str, storage: int | None, messages: int | None, recount: bool, as_json: bool) -> None:
+    """Show what somebody has and may have, or set what they may.
+
+    What a group or everyone was sent is charged to nobody.  default: what [quota] in the configuration says.
+
+    Example: opostd user quota anna --storage 5GiB
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[list[tuple[str, int, int | None, str]], list[str]]:
+        from opostd.store import boxes
+        from opostd.store import quota as quotas
+
+        account = await account_of(store, settings, address)
+        own = await store.run(quotas.own, account.owner)
+        wanted = quotas.Own(_changed(own.storage_octets, storage), _changed(own.messages, messages))
+        if wanted != own:
+            await store.run(quotas.set_own, account.owner, wanted)
+        wrong: list[str] = []
+        for box in await store.run(boxes.boxes, account.owner) if recount else ():
+            found = await store.run(quotas.recount, account.owner, box.box)
+            if found is not None:
+                wrong.append(f"{box.name}: {found.was} was kept, {found.counted} is there (octets, messages)")
+        limits, used = await store.run(quotas.quota, account.owner, settings.quota.limits)
+        rows = [
+            ("storage", used.octets, limits.storage_octets or None, _set_by(wanted.storage_octets)),
+            ("messages", used.messages, limits.messages or None, _set_by(wanted.messages)),
+            ("mailboxes", used.boxes, boxes.MAX_BOXES, "built in"),
+        ]
+        return rows, wrong
+
+    rows, wrong = run_in_store(flow)
+    for line in wrong:
+        click.echo(f"put right: {line}", err=True)
+    columns = ("RESOURCE", "USED", "LIMIT", "SET BY")
+    if as_json:
+        print_rows(columns, rows, as_json)
+        return
+    texts = [(name, *(shown(n) if name == "storage" and n is not None else n for n in (used, limit)), by)
+             for name, used, limit, by in rows]  # fmt: skip
+    print_rows(columns, texts, as_json)
+
+
+def _changed(old: int | None, given: int | None) -> int | None:
+    if given is None:
+        return old
+    return None if given == DEFAULT else given
+
+
+def _set_by(own: int | None) -> str:
+    return "configuration" if own is None else "account"

@@ -6,9 +6,6 @@
 from opostd.config.file import default_settings, demo_settings, load, parse
 from opostd.config.settings import (
     AuthSettings,
-    Check,
-    CheckSettings,
-    GroupSettings,
     HttpSettings,
     ImapSettings,
     LimitSettings,
@@ -28,9 +25,6 @@ from opostd.config.settings import (
 
 __all__ = [
     "AuthSettings",
-    "Check",
-    "CheckSettings",
-    "GroupSettings",
     "HttpSettings",
     "ImapSettings",
     "LimitSettings",

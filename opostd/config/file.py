@@ -26,6 +26,7 @@ from opostd.config.settings import (
     SmtpSettings,
     StoreSettings,
     SubmissionSettings,
+    ZeroOr,
 )
 from opostd.config.toml_lines import key_lines
 from opostd.model.errors import BadSettings
@@ -98,7 +99,6 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     _check_tls(settings, problems)
     _check_relay(settings, problems)
     _check_oauth(settings, problems)
-    _check_servers("checks", settings.checks.dns_servers, problems)
     problems.check()
     return _place(settings, environ)
 
@@ -238,6 +238,10 @@ def _convert(value: Any, hint: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError("true or false")
         return value
+    if hint is ZeroOr:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2**53:
+            raise ValueError("a whole number, or 0")
+        return value
     if hint in (int, float):
         number = isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
         if not number or not 0 < value < math.inf or value > 2**53:
@@ -282,10 +286,6 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
             settings.oauth,
             ca_file=below(settings.oauth.ca_file),
             client_secret_file=below(settings.oauth.client_secret_file),
-        ),
-        checks=replace(
-            settings.checks,
-            trusted_sealers=tuple(each.lower().rstrip(".") for each in settings.checks.trusted_sealers),
         ),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
@@ -398,13 +398,6 @@ def _check_tls(settings: Settings, problems: _Problems) -> None:
                 problems.add(("tls", field), fault)
 
 
-def _check_servers(room: str, servers: tuple[str, ...], problems: _Problems) -> None:
-    for each in servers:
-        server = split_listen(each)
-        if server is None or not server[1] or not is_address(server[0]):
-            problems.add((room, "dns_servers"), f'expected "address:port" such as "127.0.0.1:53", got {_shown(each)}')
-
-
 def _check_relay(settings: Settings, problems: _Problems) -> None:
     relay = settings.relay
     place = split_listen(relay.smarthost)
@@ -414,7 +407,12 @@ def _check_relay(settings: Settings, problems: _Problems) -> None:
         problems.add(("relay", "smarthost"), 'nothing leaves while relay.via is "off"; set it to "smarthost"')
     if relay.smarthost and relay.via == "mx":
         problems.add(("relay", "smarthost"), 'with relay.via = "mx" no server takes all; remove it')
-    _check_servers("relay", relay.dns_servers, problems)
+    for each in relay.dns_servers:
+        server = split_listen(each)
+        if server is None or not server[1] or not is_address(server[0]):
+            problems.add(
+                ("relay", "dns_servers"), f'expected "address:port" such as "127.0.0.1:53", got {_shown(each)}'
+            )
     if relay.dane and not relay.dns_servers:
         problems.add(("relay", "dane"), "needs dns_servers: resolvers that check DNSSEC, on a way that you trust")
     if relay.user and relay.via == "mx":

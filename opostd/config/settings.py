@@ -6,12 +6,15 @@ A room is handed its own small dataclass, never the whole.  Units stand in the n
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NewType
+
+from opostd.model.records import Quota
 
 Via = Literal["off", "smarthost", "mx"]
 RelayTls = Literal["verify", "encrypt", "may", "off"]
+ZeroOr = NewType("ZeroOr", int)
+"""A whole number; 0 stands for none of it."""
 Markdown = Literal["plain", "marked", "off"]
-Check = Literal["off", "note", "enforce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class AuthSettings:
     cache_s: float = 60.0
     free_failures: int = 3
     max_delay_s: float = 15.0
-    scram_iterations: int = 65_536
+    scram_iterations: ZeroOr = ZeroOr(65_536)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +115,15 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckSettings:
-    """What is asked of mail that other servers bring, and whether the answer keeps it out."""
+class QuotaSettings:
+    """What an account may have that has no limits of its own."""
 
-    spf: Check = "note"
-    dkim: Check = "note"
-    dmarc: Check = "note"
-    trusted_sealers: tuple[str, ...] = ()
-    timeout_s: float = 2.0
-    dns_servers: tuple[str, ...] = ()
+    storage_octets: ZeroOr = ZeroOr(0)
+    messages: ZeroOr = ZeroOr(0)
+
+    @property
+    def limits(self) -> Quota:
+        return Quota(self.storage_octets, self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +143,6 @@ class RelaySettings:
     dane: bool = False
     dns_servers: tuple[str, ...] = ()
     private_addresses: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GroupSettings:
-    """Members of groups who are elsewhere."""
-
-    pause_after_bounces: int = 5
-    rewrite_from: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +182,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
-    checks: CheckSettings = field(default_factory=CheckSettings)
+    quota: QuotaSettings = field(default_factory=QuotaSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
-    groups: GroupSettings = field(default_factory=GroupSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

@@ -119,6 +119,16 @@ EXTENSIONS: tuple[Extension, ...] = (
         " moved below a message that is deeper than 1000.",
     ),
     Extension("I18NLEVEL=1", "RFC 5255"),
+    Extension(
+        "QUOTA",
+        "RFC 9208",
+        of_commands=True,
+        deviation="No QUOTASET: limits are set by the administrator.  What a group or everyone was sent is charged to"
+        " nobody.  Deliveries at once into two mailboxes of an account may both find room for the last message.",
+    ),
+    Extension("QUOTA=RES-STORAGE", "RFC 9208 5.1"),
+    Extension("QUOTA=RES-MESSAGE", "RFC 9208 5.2"),
+    Extension("QUOTA=RES-MAILBOX", "RFC 9208 5.3"),
     Extension("CHILDREN", "RFC 3348"),
     Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
     Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),

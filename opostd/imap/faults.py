@@ -75,6 +75,7 @@ FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (errors.HasNul, _Reply(b"UNKNOWN-CTE")),  # RFC 3516 4.4: there is no box for binary content
     (errors.BadMessage, _Reply(b"CANNOT")),
     (errors.TooBig, _Reply(b"TOOBIG")),
+    (errors.OverQuota, _Reply(b"OVERQUOTA", "this would be over quota")),
     (errors.LimitReached, _Reply(b"LIMIT")),
     (errors.LoginFailed, _Reply(b"AUTHENTICATIONFAILED", "wrong name or password")),
     (PrivacyRequired, _Reply(b"PRIVACYREQUIRED")),

@@ -26,7 +26,7 @@ from opostd.imap.session import Services, wall_clock
 from opostd.intake.intake import Intake
 from opostd.model.errors import OpostError
 from opostd.model.ids import OwnerId
-from opostd.model.records import AccountState, BoxHint
+from opostd.model.records import UNLIMITED, AccountState, BoxHint, Quota
 from opostd.store import accounts
 from opostd.store.run import Store
 
@@ -186,9 +186,10 @@ class ImapDoor:
         tls_options: interfaces.IOpenSSLServerConnectionCreator | None,
         plaintext_on_loopback: bool,
         now: Callable[[], int] = wall_clock,
+        quota: Quota = UNLIMITED,
     ) -> None:
         hub = Hub(store, now)
-        self.services = Services(hostname, store, intake, auth, hub, Posts(store), settings, limits, now)
+        self.services = Services(hostname, store, intake, auth, hub, Posts(store), settings, limits, now, quota)
         self.users = UserCounts(settings.max_connections_per_user)
         self.tls_options = tls_options
         self.plaintext_on_loopback = plaintext_on_loopback

@@ -19,7 +19,7 @@ from opostd.imap.values.responses import Condition, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
 from opostd.model.ids import ModSeq
-from opostd.model.records import Account
+from opostd.model.records import UNLIMITED, Account, Quota
 from opostd.store.run import Store
 
 UTF8_ACCEPT = "UTF8=ACCEPT"
@@ -47,6 +47,7 @@ class Services:
     settings: ImapSettings
     limits: LimitSettings
     now: Callable[[], int] = wall_clock
+    quota: Quota = UNLIMITED
 
 
 class Wire(Protocol):

@@ -18,7 +18,7 @@ from opostd.mime.facts import new_post
 from opostd.model.flags import Flags
 from opostd.model.ids import BoxId, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, NewPost
+from opostd.model.records import UNLIMITED, Mailing, NewPost, Quota
 from opostd.store.delivery import Delivery, deliver
 from opostd.store.replace import replace
 from opostd.store.run import Store
@@ -43,7 +43,7 @@ async def off_loop(octets: int, work: Callable[[], T]) -> T:
 
 
 class Appender:
-    """kept: called when a post was kept."""
+    """kept: called when a post was kept.  quota: limits of accounts that have none of their own."""
 
     def __init__(
         self,
@@ -53,12 +53,14 @@ class Appender:
         limits: LimitSettings,
         *,
         kept: Callable[[], None],
+        quota: Quota = UNLIMITED,
     ) -> None:
         self._store = store
         self._commit = commit
         self._deliverer = deliverer
         self._limits = limits
         self._kept = kept
+        self._quota = quota
 
     async def made(self, messages: Sequence[NewMessage], now: int) -> list[tuple[NewPost, Delivery]]:
         """Posts and what is to be delivered; all are checked before one is analysed.  Raises TooBig, BadMessage."""
@@ -100,7 +102,7 @@ class Appender:
         """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
         await asyncio.gather(*(self._commit.keep(Mailing(post)) for post, _ in rows))
         self._kept()
-        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now)
+        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now, self._quota)
         return placed.uidvalidity, placed.uids
 
     async def replace(
@@ -108,5 +110,5 @@ class Appender:
     ) -> tuple[int, Uid]:
         """The uidvalidity and uid of the new message; ``uid`` has left ``source``.  Raises NoSuchMessage."""
         await self._commit.keep(Mailing(post))
-        placed = await self._store.run(replace, owner, source, uid, box, delivery, now)
+        placed = await self._store.run(replace, owner, source, uid, box, delivery, now, self._quota)
         return placed.uidvalidity, placed.uids[0]

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from opostd.model.errors import NoSuchBox, OpostError, Unavailable
+from opostd.model.errors import NoSuchBox, OpostError, OverQuota, Unavailable
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
+from opostd.model.records import UNLIMITED, Quota
 from opostd.store import delivery
 from opostd.store.delivery import Delivered, Delivery
 from opostd.store.run import Store
@@ -73,6 +74,8 @@ class Arrival:
 class Deliverer:
     """Puts arrivals into their boxes, in the order in which they come.
 
+    quota: limits of accounts that have none of their own.
+
     settled: told of what is there, so that the spool forgets it.  ended: told of what is there where somebody wants to
     hear of that (None), and of what can never be (the error).  failed: told, with the error, of what must be tried
     again.
@@ -86,12 +89,14 @@ class Deliverer:
         settled: Callable[[list[SpoolKey]], None],
         failed: Callable[[Arrival, Exception], None],
         ended: Callable[[Arrival, Exception | None], None],
+        quota: Quota = UNLIMITED,
     ) -> None:
         self._store = store
         self._now = now
         self._settled = settled
         self._failed = failed
         self._ended = ended
+        self._quota = quota
         self._waiting: deque[Arrival] = deque()
         self._held: dict[Key, dict[PostId, Arrival]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -139,7 +144,7 @@ class Deliverer:
     async def _deliver(self, boxes: dict[Key, dict[PostId, Arrival]]) -> None:
         orders = [(*key, [each.delivery for each in arrivals.values()]) for key, arrivals in boxes.items()]
         try:
-            results = await self._store.run(delivery.deliver_many, orders, self._now())
+            results = await self._store.run(delivery.deliver_many, orders, self._now(), self._quota)
         except Unavailable as error:
             log.warning("not delivered boxes=%d error=%r", len(boxes), error)
             for arrivals in boxes.values():
@@ -153,7 +158,22 @@ class Deliverer:
                 await self._failed_box(next(iter(boxes.values())), error)
             return
         for arrivals, result in zip(boxes.values(), results, strict=True):
-            self._settle(arrivals, result)
+            if isinstance(result, OverQuota):
+                await self._over_quota(arrivals, result)
+            else:
+                self._settle(arrivals, result)
+
+    async def _over_quota(self, arrivals: dict[PostId, Arrival], error: OverQuota) -> None:
+        """There is no room for all: each for itself, in order.  Those without are tried again, for room may be made."""
+        if len(arrivals) > 1:
+            for post, arrival in arrivals.items():
+                await self._deliver({arrival.key: {post: arrival}})
+            return
+        for post, arrival in arrivals.items():
+            if arrival.spooled:
+                log.info("over quota id=%s owner=%d box=%d", post_id_text(post), arrival.owner, arrival.box)
+                self._failed(arrival, error)
+            arrival.settle(error)
 
     async def _failed_box(self, arrivals: dict[PostId, Arrival], error: Exception) -> None:
         """A box that takes what it is given is one thing; a post that no box takes must not hold up those after it."""

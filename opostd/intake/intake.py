@@ -13,15 +13,14 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from opostd.config import GroupSettings, LimitSettings, Markdown, QueueSettings
+from opostd.config import LimitSettings, Markdown, QueueSettings
 from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.append import Appender, NewMessage, off_loop
-from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
-from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
+from opostd.intake.fullness import Fullness
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, read
 from opostd.intake.report import Action, Status
@@ -31,18 +30,19 @@ from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
 from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
-from opostd.intake.verp import says_failed, token_of
 from opostd.mime.facts import new_post
-from opostd.model.errors import NoSuchAddress, Unavailable
+from opostd.model.errors import NoSuchAddress, OverQuota, Unavailable
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import (
+    UNLIMITED,
     Account,
     Mailing,
     Notify,
     Origin,
     Outside,
     Place,
+    Quota,
     Recipient,
     Target,
     Wish,
@@ -93,7 +93,7 @@ class Intake:
         domains: tuple[str, ...],
         relay: bool = False,
         retries: QueueSettings | None = None,
-        groups: GroupSettings | None = None,
+        quota: Quota = UNLIMITED,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.domains = domains
@@ -107,7 +107,9 @@ class Intake:
         self._router = Router(store, domains, relay)
         self.teller = Teller(store, self._router, hostname=hostname, domains=domains, now=now)
         self._commit = GroupCommit(store, now=now)
-        self._deliverer = Deliverer(store, now=now, settled=self._commit.forget, failed=self._failed, ended=self._ended)
+        self._deliverer = Deliverer(
+            store, now=now, settled=self._commit.forget, failed=self._failed, ended=self._ended, quota=quota
+        )
         self._retry = Retry(
             store,
             self._deliverer,
@@ -116,16 +118,9 @@ class Intake:
             kept=self.kept,
             now=now,
         )
-        self._bounces = Bounces(
-            store,
-            self._router,
-            hostname=hostname,
-            now=now,
-            kept=self.kept,
-            pause_after=(groups or GroupSettings()).pause_after_bounces,
-        )
         self._indexing = Indexing(store)
-        self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake)
+        self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
+        self._fullness = Fullness(store, quota)
         self._leaving: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._under_way = 0
@@ -143,6 +138,7 @@ class Intake:
         self._closed = True
         await self._retry.close()
         await self._indexing.close()
+        self._fullness.close()
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 for _ in range(2):  # what is there may have to be told of
@@ -164,6 +160,10 @@ class Intake:
     async def recipient(self, address: str, account: Account | None) -> Recipient:
         """``route``, as a recipient of whom nothing else was said."""
         return Recipient(Wish(address), await self._router.route(address, account))
+
+    async def check_room(self, places: Sequence[Place], octets: int | None) -> None:
+        """Raises OverQuota where none of the places has room for a message; octets: of it, as far as that is known."""
+        await self._fullness.check(places, octets)
 
     def on_leaving(self, callback: Callable[[], None]) -> None:
         """Call this whenever something was kept that leaves."""
@@ -192,16 +192,13 @@ class Intake:
         trace: Trace,
         envid: str = "",
         ret: str = "",
-        examine: Examine | None = None,
     ) -> PostId:
         """Keep a message and deliver it; its id.
 
         raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  recipients: from ``recipient`` or
         with the places of ``route``, 1 or more places in all.  account: whose submission it is, None for mail from
         other servers, which gets trace fields only.  markdown: which text is rendered; true is "plain", false "off".
-        envid, ret: as MAIL had them (RFC 3461).  examine: what the door asks of it; its errors are raised here.
-
-        Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
+        envid, ret: as MAIL had them (RFC 3461).  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
         """
         places = dict.fromkeys(place for each in recipients for place in each.places)
         if not places:
@@ -215,21 +212,12 @@ class Intake:
                 message = completed(
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
-            clean = without_forgeries(message, hostname=self._hostname, domains=self.domains)
-            if examine is not None:
-                examined = await examine(message, clean)
-                clean = examined.message
-                if examined.junk:
-                    recipients = [await self._router.to_junk(each) for each in recipients]
-                    places = dict.fromkeys(place for each in recipients for place in each.places)
-            message = clean
+            message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
             unique = once_each([place for place in places if isinstance(place, Target)])
             found = [
                 await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
             ]
             sources = [source for source in found if source is not None]
-            if account is None:
-                lists.refuse_loop(message, sources)
             message = lists.addressed(message, sources)
             end = expires_at(message, sources, own=account is not None, now=now)
             if end is not None:
@@ -245,20 +233,7 @@ class Intake:
                 await self._store.run(withdraw.set_end, id_, end)
             mailing = Mailing(post, tuple(recipients), Origin(mail_from, envid, ret))
             await self._to_the_end(self._keep_and_deliver(mailing, now))
-            if not mail_from and account is None:
-                self._count_bounces(recipients, raw)
             return id_
-
-    def bounced(self, return_path: str) -> None:
-        """Mail under this return path failed; of a group's member that is counted.  Returns at once."""
-        if token_of(return_path) is not None:
-            self._begin(self._bounces.count(return_path))
-
-    def _count_bounces(self, recipients: Sequence[Recipient], raw: bytes) -> None:
-        paths = [each.wish.address for each in recipients if token_of(each.wish.address.lower()) is not None]
-        if paths and says_failed(raw):
-            for each in paths:
-                self.bounced(each.lower())
 
     async def append(self, messages: Sequence[NewMessage], owner: OwnerId, box: BoxId) -> tuple[int, tuple[Uid, ...]]:
         """Put messages into a box as they are, all of them or none; the box's uidvalidity and their uids, in order.
@@ -319,7 +294,8 @@ class Intake:
         return ticket
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
-        self._retry.hurry()
+        if not isinstance(error, OverQuota):  # which no hurry mends
+            self._retry.hurry()
 
     def _ended(self, arrival: Arrival, error: Exception | None) -> None:
         """Somebody is told of it; the spool keeps the row until that is kept, so that it is told for certain, once."""

@@ -15,7 +15,7 @@ from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.report import Action, Status
 from opostd.intake.schedule import Schedule
 from opostd.intake.tell import Teller
-from opostd.model.errors import LimitReached, NoSuchBox, TooBig, Unavailable
+from opostd.model.errors import LimitReached, NoSuchBox, OverQuota, TooBig, Unavailable
 from opostd.model.ids import post_id_text
 from opostd.model.records import Mailing, Notify
 from opostd.store import posts, queue
@@ -119,9 +119,10 @@ class Retry:
         if next_at is None:
             id_ = post_id_text(row.post)
             log.error("held id=%s owner=%d box=%d: tried %d times", id_, row.owner, row.box, row.attempts)
-            reports = await self._told(row, Action.FAILED, status_of(error))
+            reports = await self._told(row, error, Action.FAILED, status_of(error))
         elif not row.warned and now - row.created >= self._schedule.warn_after_s:
-            reports = await self._told(row, Action.DELAYED, "4.3.0", self._schedule.ends_at(row.attempts, now))
+            status = "4.2.2" if isinstance(error, OverQuota) else "4.3.0"
+            reports = await self._told(row, error, Action.DELAYED, status, self._schedule.ends_at(row.attempts, now))
         else:
             await self._store.run(queue.retry_later, row.key, text, next_at)
             return
@@ -130,8 +131,11 @@ class Retry:
         )
         self._kept(reports)
 
-    async def _told(self, row: Pending, action: Action, status: str, until: int = 0) -> tuple[Mailing, ...]:
-        said = "The mailbox cannot be written to."  # the detail is for the log
+    async def _told(
+        self, row: Pending, error: Exception, action: Action, status: str, until: int = 0
+    ) -> tuple[Mailing, ...]:
+        # The detail of what is no limit of the reader's is for the log
+        said = "The mailbox is full." if isinstance(error, OverQuota) else "The mailbox cannot be written to."
         statuses = [Status(wish, action, status, diagnostic=said, until=until) for wish in row.wishes]
         return await self._teller.notification(row.post, row.origin, row.created, statuses)
 

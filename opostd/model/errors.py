@@ -98,6 +98,10 @@ class LimitReached(Refused):
     """More of something than one user may have."""
 
 
+class OverQuota(LimitReached):
+    """An account would have more octets or messages than it may."""
+
+
 class Unavailable(OpostError):
     """Not now: a fault that passes.  The detail is for the log."""
 

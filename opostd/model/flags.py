@@ -9,6 +9,9 @@ from enum import Enum
 
 SEEN, ANSWERED, FLAGGED, DELETED, DRAFT = 1, 2, 4, 8, 16
 ALL_FLAGS = SEEN | ANSWERED | FLAGGED | DELETED | DRAFT
+UNCHARGED = 32
+"""No flag, but kept beside them: a row that no quota counts, for it is a source's, or came from one."""
+ALL_BITS = ALL_FLAGS | UNCHARGED
 
 FLAG_NAMES: dict[int, bytes] = {
     SEEN: b"\\Seen",

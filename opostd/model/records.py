@@ -105,8 +105,7 @@ class Source:
     """The policy of a source box.  address: of the group or of `everyone`, folded.
 
     history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.  expiry_s: after which a
-    post leaves boxes where it was not touched, 0 for never.  bounces_to: where bounces of its members elsewhere go,
-    empty for its owners; outside: whether it has any.
+    post leaves boxes where it was not touched, 0 for never.
     """
 
     owner: OwnerId
@@ -116,8 +115,6 @@ class Source:
     post: PostPolicy
     history: int = -1
     expiry_s: int = 0
-    bounces_to: str = ""
-    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +205,28 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """A mailbox of another server that a post goes to.  address: as written, its domain in lower case.
-
-    via: the address of the source whose member it is, empty where it was named itself; return_path: of its copy then.
-    """
+    """A mailbox of another server that a post goes to.  address: as written, its domain in lower case."""
 
     address: str
-    via: str = ""
-    return_path: str = ""
 
 
 Place = Target | Outside
 """Where a recipient leads: a box here, or an address elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an account may have, its uncharged messages not counted; 0 is no limit."""
+
+    storage_octets: int = 0
+    messages: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self.storage_octets or self.messages)
+
+
+UNLIMITED = Quota()
 
 
 class Notify(IntFlag):

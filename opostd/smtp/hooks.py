@@ -13,7 +13,6 @@ from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Wish
 from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
-from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
@@ -28,14 +27,11 @@ log = logging.getLogger("opostd.smtp")
 class Hooks:
     """One for all sessions of a door.  aiosmtpd's session and envelope, the second and third argument, are unused."""
 
-    def __init__(
-        self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False, examiner: Examiner
-    ) -> None:
+    def __init__(self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False) -> None:
         self._kind = kind
         self._intake = intake
         self._markdown = markdown
         self._demo = demo
-        self._examiner = examiner
         self._domains = frozenset(domain.lower() for domain in intake.domains)
 
     async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
@@ -48,7 +44,7 @@ class Hooks:
     async def handle_RCPT(
         self, server: "SmtpSession", session: Any, envelope: Any, path: Path
     ) -> tuple[Place, ...] | Reply:
-        """Where a recipient leads, or the refusal.  Raises NoSuchAddress, NotAllowed, Unavailable."""
+        """Where a recipient leads, or the refusal.  Raises NoSuchAddress, NotAllowed, OverQuota, Unavailable."""
         relay = self._intake.relay and server.account is not None
         refusal = policy.check_recipient(path, self._domains, relay=relay)
         if refusal is not None:
@@ -59,7 +55,9 @@ class Hooks:
             played = magic.magic(path.local)
             if played is not None:
                 return played
-        return await self._intake.route(path.address, server.account)
+        places = await self._intake.route(path.address, server.account)
+        await self._intake.check_room(places, server.state.params.size)
+        return places
 
     async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> PostId:
         """The id of the post once it is committed."""
@@ -73,7 +71,6 @@ class Hooks:
             ret=said.params.ret,
             account=server.account,
             markdown=self._markdown,
-            examine=self._examiner.of(server),
             trace=Trace(
                 helo=said.hello,
                 peer=server.peer_host,

@@ -118,11 +118,6 @@ LOCAL_SENDER = Reply(550, "5.7.1", "senders of this domain must log in on the su
 NOT_YOUR_ADDRESS = Reply(553, "5.7.1", "sender is not an address of this login")
 FROM_NOT_YOURS = Reply(550, "5.7.1", "From is not an address of this login")
 
-SPF_FAILED = Reply(550, "5.7.23", "the sender's domain does not let this server send (SPF)")
-DKIM_FAILED = Reply(550, "5.7.20", "no signature of the message holds (DKIM)")
-DMARC_FAILED = Reply(550, "5.7.26", "the domain in From wants this refused (DMARC)")
-CHECK_LATER = Reply(451, "4.4.3", "cannot ask about the sender's domain now, try again later")
-
 BARE_LINE_END = Reply(550, "5.5.2", "bare CR or bare LF in the message")
 NUL_IN_MESSAGE = Reply(550, "5.6.0", "NUL in the message")
 BAD_MESSAGE = Reply(550, "5.6.0", "message cannot be kept")
@@ -130,6 +125,7 @@ BAD_HEADER = Reply(554, "5.6.0", "header cannot be kept")
 MAIL_LOOP = Reply(554, "5.4.6", "message goes in a circle")
 UNAVAILABLE = Reply(451, "4.3.0", "not now, try again later")
 DISK_FULL = Reply(452, "4.3.1", "no space now, try again later")
+MAILBOX_FULL = Reply(452, "4.2.2", "mailbox full")
 LIMIT_REACHED = Reply(452, "4.5.3", "over a limit")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.errors import BadBoxName, BoxExists, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
-from opostd.model.flags import DELETED, SEEN
+from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_box_id
 from opostd.model.records import Box
@@ -45,6 +45,7 @@ _COUNTS = (
         sa.func.sum(sa.case((_dp.c.bits.bitwise_and(DELETED) != 0, 1), else_=0)),
         sa.func.sum(_dp.c.size),
         sa.func.max(_dp.c.uid),
+        sa.func.sum(sa.case((_dp.c.bits.bitwise_and(DELETED | UNCHARGED) == DELETED, _dp.c.size), else_=0)),
     )
     .where(_dp.c.owner_id == sa.bindparam("owner"), _dp.c.box_id.in_(sa.bindparam("boxes", expanding=True)))
     .group_by(_dp.c.box_id)
@@ -58,7 +59,10 @@ def clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What STATUS tells (RFC 9051 6.3.11).  size: octets of all messages; deleted: how many are ``\\Deleted``."""
+    """What STATUS tells (RFC 9051 6.3.11).  size: octets of all messages; deleted: how many are ``\\Deleted``.
+
+    deleted_storage: octets that the account would have less without these (RFC 9208 4.1.4).
+    """
 
     box: BoxId
     messages: int
@@ -68,6 +72,7 @@ class Status:
     uidvalidity: int
     highestmodseq: ModSeq
     size: int
+    deleted_storage: int
 
 
 @reads(Group.OWNER)
@@ -122,12 +127,12 @@ def statuses(tx: Tx, owner: OwnerId, ids: Sequence[BoxId]) -> list[Status]:
     for page in chunks(ids):
         for box, *counted in tx.execute(_COUNTS, {"owner": owner, "boxes": list(page)}):
             counts[box] = [int(number) for number in counted]
-    return [_status(each, *counts.get(each.box, (0, 0, 0, 0, 0))) for each in found]
+    return [_status(each, *counts.get(each.box, (0, 0, 0, 0, 0, 0))) for each in found]
 
 
-def _status(box: Box, messages: int, unseen: int, deleted: int, size: int, last: int) -> Status:
+def _status(box: Box, messages: int, unseen: int, deleted: int, size: int, last: int, reclaimed: int) -> Status:
     uidnext = Uid(max(box.uidnext, last + 1))
-    return Status(box.box, messages, unseen, deleted, uidnext, box.uidvalidity, box.highestmodseq, size)
+    return Status(box.box, messages, unseen, deleted, uidnext, box.uidvalidity, box.highestmodseq, size, reclaimed)
 
 
 # The tree

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from opostd.model.errors import LimitReached
+from opostd.model.flags import UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId
 from opostd.model.records import Box
 from opostd.store import schema
@@ -33,7 +34,7 @@ _POSTGRES_INSERT = sa.text("""
     INSERT INTO delivered_post
         (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
     SELECT b.owner_id, b.box_id, b.modseq, CAST(:savedate AS bigint), b.uid + p.number, p.internaldate, p.size,
-        CAST(0 AS smallint), p.post_id, ''
+        CAST(:bits AS smallint), p.post_id, ''
     FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[]), CAST(:modseqs AS bigint[]),
             CAST(:uids AS bigint[])) AS b (owner_id, box_id, modseq, uid),
         unnest(CAST(:posts AS uuid[]), CAST(:sizes AS integer[]), CAST(:internaldates AS bigint[]),
@@ -43,7 +44,7 @@ _SQLITE_INSERT = sa.text("""
     INSERT INTO delivered_post
         (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
     SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]'), json_extract(k.value, '$[2]'), :savedate,
-        json_extract(k.value, '$[3]') + :number, :internaldate, :size, 0, :post, ''
+        json_extract(k.value, '$[3]') + :number, :internaldate, :size, :bits, :post, ''
     FROM json_each(:rows) AS k""")
 _POSTGRES_KNOWN = sa.text("""
     SELECT owner_id, box_id, uuid_send(post_id) FROM delivered_post
@@ -116,7 +117,7 @@ def known_posts(tx: Tx, keys: Sequence[Key], ids: Sequence[PostId]) -> dict[Key,
 
 
 def insert_for_all(tx: Tx, boxes: Sequence[Box], savedate: int, posts: Sequence[Placed]) -> None:
-    """Rows of the same posts in each of these boxes, unread.
+    """Rows of the same posts in each of these boxes, unread, charged to nobody.
 
     boxes: as they are afterwards: their highestmodseq is the rows', their last ``len(posts)`` UIDs are for them.
     """
@@ -124,7 +125,7 @@ def insert_for_all(tx: Tx, boxes: Sequence[Box], savedate: int, posts: Sequence[
     if len(boxes) == 1:
         box = boxes[0]
         rows = [
-            (uid, internaldate, size, 0, post, "")
+            (uid, internaldate, size, UNCHARGED, post, "")
             for uid, (post, size, internaldate) in enumerate(posts, box.uidnext - count)
         ]
         insert_delivered(tx, box.owner, box.box, ModSeq(box.highestmodseq), savedate, rows)
@@ -134,11 +135,14 @@ def insert_for_all(tx: Tx, boxes: Sequence[Box], savedate: int, posts: Sequence[
         new = {"sizes": sizes, "internaldates": internaldates, "numbers": list(range(count))}
         keys = [(box.owner, box.box) for box in boxes]
         hexes = [id_.hex() for id_ in ids]
-        tx.count(_POSTGRES_INSERT, {"savedate": savedate, **_columns(keys), **firsts, **new, "posts": hexes})
+        tx.count(
+            _POSTGRES_INSERT,
+            {"savedate": savedate, "bits": UNCHARGED, **_columns(keys), **firsts, **new, "posts": hexes},
+        )
     else:
         text = json.dumps([(box.owner, box.box, box.highestmodseq, box.uidnext - count) for box in boxes])
         for number, (post, size, internaldate) in enumerate(posts):
-            one = {"number": number, "internaldate": internaldate, "size": size, "post": post}
+            one = {"number": number, "internaldate": internaldate, "size": size, "post": post, "bits": UNCHARGED}
             tx.count(_SQLITE_INSERT, {"rows": text, "savedate": savedate, **one})
 
 

@@ -8,6 +8,7 @@ row that was really handled; a box has a post once.  The sources are never locke
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from opostd.model.flags import UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box, Subscription
 from opostd.store.bulk import (
@@ -129,7 +130,7 @@ def _advanced(box: Box, uids: int = 0, modseqs: int = 0) -> Box:
 
 
 def put(tx: Tx, owner: OwnerId, box: BoxId, posts: dict[PostId, tuple[int, int]], now: int) -> int:
-    """Rows of those posts that the box has not, in the order given; how many.
+    """Rows of those posts that the box has not, in the order given, charged to nobody; how many.
 
     posts: size and INTERNALDATE.  To be called under the box's lock, with one modseq taken, which is given back when
     there is nothing new.
@@ -142,7 +143,7 @@ def put(tx: Tx, owner: OwnerId, box: BoxId, posts: dict[PostId, tuple[int, int]]
     taken = advance(tx, owner, box, uids=len(fresh))
     first = taken.uidnext - len(fresh)
     rows = [
-        (uid, internaldate, size, 0, post, "")
+        (uid, internaldate, size, UNCHARGED, post, "")
         for uid, (post, (size, internaldate)) in enumerate(fresh.items(), first)
     ]  # fmt: skip
     insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)

@@ -1,4 +1,4 @@
-"""Posts into boxes: commit 2 of design.md 4.
+"""Posts into boxes: commit 2 of design.md 4; charged to the owner of the box, but in a source box.
 
 UIDs are taken from the box under its lock, so they become visible in the order of commits, and a delivery that runs
 again finds its posts there: a post that the box has keeps its UID and costs no modseq.
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from opostd.model.errors import NoSuchBox
-from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
-from opostd.store import schema
+from opostd.model.errors import NoSuchBox, OverQuota
+from opostd.model.flags import UNCHARGED
+from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId, PostId, Uid
+from opostd.model.records import UNLIMITED, Quota
+from opostd.store import quota, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import among, insert_delivered
-from opostd.store.locks import advance
+from opostd.store.locks import charge
 from opostd.store.run import Group, Tx, writes
 
 _dp = schema.delivered_post
@@ -50,24 +52,40 @@ class Delivered:
 
 
 @writes(Group.OWNER)
-def deliver(tx: Tx, owner: OwnerId, box: BoxId, posts: Sequence[Delivery], now: int) -> Delivered:
-    """Puts posts into one box.
+def deliver(
+    tx: Tx, owner: OwnerId, box: BoxId, posts: Sequence[Delivery], now: int, default: Quota | None = UNLIMITED
+) -> Delivered:
+    """Puts posts into one box, all of them or none.
 
     posts: 1 to 500; one that the box has keeps its UID (the lowest, where COPY has made several rows of it).  now:
-    their SAVEDATE.  Raises NoSuchBox, LimitReached.
+    their SAVEDATE.  default: limits of an account that has none of its own; None is that no limit is looked at.
+    Raises NoSuchBox, LimitReached; OverQuota, with all that was taken given back.
     """
-    # The lock first, with as many UIDs as may be needed; those of posts that are there already are given back.
-    taken = advance(tx, owner, box, uids=len(posts), modseqs=1)
+    free = UNCHARGED if owner == SYSTEM_OWNER else 0
+    octets, messages = (0, 0) if free else (sum(each.size for each in posts), len(posts))
+    # The lock first, with as many UIDs as may be needed; what is there already is given back.
+    taken, *own = charge(tx, owner, box, octets, messages, uids=len(posts), modseqs=1)
     uids = known_uids(tx, owner, box, [each.post for each in posts])
     fresh = {each.post: each for each in posts if each.post not in uids}
     given_back = len(posts) - len(fresh)
     if given_back:
-        taken = advance(tx, owner, box, uids=-given_back, modseqs=0 if fresh else -1)
+        fresh_octets, fresh_messages = (0, 0) if free else (sum(each.size for each in fresh.values()), len(fresh))
+        taken, *own = charge(
+            tx, owner, box, fresh_octets - octets, fresh_messages - messages,
+            uids=-given_back, modseqs=0 if fresh else -1,
+        )  # fmt: skip
+        octets, messages = fresh_octets, fresh_messages
+    if fresh and default is not None:
+        try:
+            quota.check(tx, owner, quota.Own(*own), default)
+        except OverQuota:
+            charge(tx, owner, box, -octets, -messages, uids=-len(fresh), modseqs=-1)
+            raise
     first = taken.uidnext - len(fresh)
     uids.update((id_, Uid(uid)) for uid, id_ in enumerate(fresh, first))
     if fresh:
         rows = [
-            (uids[id_], each.internaldate, each.size, each.bits, id_, " ".join(each.keywords))
+            (uids[id_], each.internaldate, each.size, each.bits | free, id_, " ".join(each.keywords))
             for id_, each in fresh.items()
         ]
         insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
@@ -77,19 +95,19 @@ def deliver(tx: Tx, owner: OwnerId, box: BoxId, posts: Sequence[Delivery], now: 
 
 @writes(Group.OWNER)
 def deliver_many(
-    tx: Tx, deliveries: Sequence[tuple[OwnerId, BoxId, Sequence[Delivery]]], now: int
-) -> list[Delivered | NoSuchBox]:
-    """``deliver`` for several boxes in one transaction; in the place of a box that is not there, its NoSuchBox.
+    tx: Tx, deliveries: Sequence[tuple[OwnerId, BoxId, Sequence[Delivery]]], now: int, default: Quota = UNLIMITED
+) -> list[Delivered | NoSuchBox | OverQuota]:
+    """``deliver`` for several boxes in one transaction; in the place of a box that cannot take its posts, the error.
 
     The same box may stand there several times: its posts go in in the order given.
     """
-    results: dict[int, Delivered | NoSuchBox] = {}
+    results: dict[int, Delivered | NoSuchBox | OverQuota] = {}
     # Ascending, so that two of these never wait for each other; stable, so that a box keeps its order.
     for at in sorted(range(len(deliveries)), key=lambda at: deliveries[at][:2]):
         owner, box, posts = deliveries[at]
         try:
-            results[at] = deliver(tx, owner, box, posts, now)
-        except NoSuchBox as error:  # said before anything was written
+            results[at] = deliver(tx, owner, box, posts, now, default)
+        except (NoSuchBox, OverQuota) as error:  # with nothing written, or nothing left of it
             results[at] = error
     return [results[at] for at in range(len(deliveries))]
 

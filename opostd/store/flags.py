@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.errors import LimitReached
-from opostd.model.flags import ALL_FLAGS, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, FlagAction, Flags, apply_flags
+from opostd.model.flags import ALL_BITS, ALL_FLAGS, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, FlagAction, Flags, apply_flags
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.store import schema
 from opostd.store.locks import advance
@@ -95,7 +95,7 @@ def _change_bits(
     modseq: ModSeq,
 ) -> int:
     """How many were changed: keywords stay as they are."""
-    values = {"owner": owner, "box": box, "limit": limit, "flags": bits, "kept": ALL_FLAGS & ~bits}
+    values = {"owner": owner, "box": box, "limit": limit, "flags": bits, "kept": ALL_BITS & ~bits}
     each = [{**values, "first": first, "last": last, "new_modseq": modseq} for first, last in ranges]
     return tx.count_many(_CHANGE[action], each)
 
@@ -107,7 +107,7 @@ def _change(
     changed = 0
     sets = tx.execute(sa.select(_dp.c.bits, _dp.c.keywords).where(here).distinct()).all()
     for bits, keywords in sets:
-        old = Flags(bits, tuple(keywords.split()))
+        old = Flags(bits & ALL_FLAGS, tuple(keywords.split()))
         new = apply_flags(old, action, change)
         if new == old:
             continue
@@ -115,6 +115,6 @@ def _change(
             raise LimitReached(f"a message has at most {MAX_KEYWORDS} keywords")
         # What this command has changed already has the new modseq: it is not changed again as one of another set.
         these = sa.and_(here, _dp.c.bits == bits, _dp.c.keywords == keywords, _dp.c.modseq < modseq)
-        values = {"bits": new.bits, "keywords": " ".join(new.keywords), "modseq": modseq}
+        values = {"bits": new.bits | (bits & ~ALL_FLAGS), "keywords": " ".join(new.keywords), "modseq": modseq}
         changed += tx.execute(sa.update(_dp).where(these).values(values)).rowcount
     return changed

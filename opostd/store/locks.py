@@ -13,7 +13,7 @@ from opostd.model.errors import LimitReached, NoSuchBox
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import Box
 from opostd.store.run import Tx
-from opostd.store.schema import box
+from opostd.store.schema import account, box
 
 LAST_UID = 2**32 - 1  # RFC 9051 2.3.1.1
 
@@ -36,6 +36,23 @@ ADVANCE = (
 )
 """Of ``advance``, for whoever takes several boxes; a lock where the numbers are 0."""
 
+_CHARGE = (
+    sa.update(box)
+    .where(*_THIS_BOX)
+    .values(
+        uidnext=box.c.uidnext + sa.bindparam("b_uids"),
+        highestmodseq=box.c.highestmodseq + sa.bindparam("b_modseqs"),
+        charged_octets=box.c.charged_octets + sa.bindparam("b_octets", type_=sa.BigInteger),
+        charged_messages=box.c.charged_messages + sa.bindparam("b_messages", type_=sa.BigInteger),
+    )
+    .returning(
+        *_COLUMNS,
+        *(
+            sa.select(limit).where(account.c.owner_id == sa.bindparam("b_owner")).scalar_subquery()
+            for limit in (account.c.quota_octets, account.c.quota_messages)
+        ),
+    )
+)
 _READ = sa.select(*_COLUMNS).where(*_THIS_BOX)
 
 
@@ -62,7 +79,22 @@ def advance(tx: Tx, owner: OwnerId, box_id: BoxId, *, uids: int = 0, modseqs: in
     rows = tx.rows(ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs})
     if not rows:
         raise NoSuchBox("no such mailbox")
-    found = box_of(rows[0])
+    return _with_uids(box_of(rows[0]), uids)
+
+
+def charge(
+    tx: Tx, owner: OwnerId, box_id: BoxId, octets: int, messages: int, *, uids: int = 0, modseqs: int = 0
+) -> tuple[Box, int | None, int | None]:
+    """``advance``, and so many octets and messages more (or less) that count; and the account's own two limits."""
+    given = {"b_uids": uids, "b_modseqs": modseqs, "b_octets": octets, "b_messages": messages}
+    rows = tx.rows(_CHARGE, {"b_owner": owner, "b_box": box_id, **given})
+    if not rows:
+        raise NoSuchBox("no such mailbox")
+    *found, own_octets, own_messages = rows[0]
+    return _with_uids(box_of(found), uids), own_octets, own_messages
+
+
+def _with_uids(found: Box, uids: int) -> Box:
     if uids > 0 and found.uidnext > LAST_UID:  # uidnext itself must be a number that a client can be told
         raise LimitReached("the mailbox has given all its UIDs: move its messages to a new one")
     return found

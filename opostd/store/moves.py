@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from opostd.model.flags import DELETED
-from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
-from opostd.store import schema
-from opostd.store.locks import LAST_UID, advance, lock
+from opostd.model.flags import DELETED, UNCHARGED
+from opostd.model.ids import BoxId, OwnerId, Uid
+from opostd.model.records import UNLIMITED, Box, Quota
+from opostd.store import quota, schema
+from opostd.store.locks import LAST_UID, advance, charge, lock
 from opostd.store.ranges import ONE_RANGE
 from opostd.store.run import Group, Tx, writes
 
@@ -24,8 +25,8 @@ def _big(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger)
 
 
-_UIDS = sa.select(_dp.c.uid).where(*ONE_RANGE).order_by(_dp.c.uid)
-_DELETED_UIDS = _UIDS.where(_dp.c.bits.bitwise_and(DELETED) != 0)
+_UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE).order_by(_dp.c.uid)
+_DELETED_UIDS = sa.select(_dp.c.uid).where(*ONE_RANGE, _dp.c.bits.bitwise_and(DELETED) != 0).order_by(_dp.c.uid)
 _ROW = {
     "owner_id": _dp.c.owner_id,
     "box_id": _big("target"),
@@ -54,23 +55,40 @@ class Copied:
     pairs: tuple[tuple[Uid, Uid], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """runs: UIDs that are there, ascending, none between those of a run that is not wanted; a run is a range of UIDs
+    for the database, though there may be gaps in it.  octets, messages: those of them that are charged.
+    """
+
+    runs: list[list[int]]
+    octets: int
+    messages: int
+
+
 @writes(Group.OWNER)
-def copy(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int) -> Copied:
+def copy(
+    tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int, default: Quota = UNLIMITED
+) -> Copied:
     """Rows of these messages in another box of the owner, or in the same; all of them or none.
 
-    Flags, keywords and INTERNALDATE stay; SAVEDATE is now.  UIDs that are gone are left out.  Raises NoSuchBox.
+    Flags, keywords and INTERNALDATE stay; SAVEDATE is now.  UIDs that are gone are left out.  default: limits of an
+    account that has none of its own.  Raises NoSuchBox, OverQuota.
     """
     _lock_both(tx, owner, source, target)
-    return _copied(tx, owner, source, target, _found(tx, _UIDS, owner, source, uids), now)
+    return _copied(tx, owner, source, target, _found(tx, owner, source, uids), now, default)
 
 
 @writes(Group.OWNER)
 def move(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int) -> Copied:
-    """``copy``, and the messages leave the source; all of it or nothing.  Raises NoSuchBox."""
+    """``copy``, and the messages leave the source; all of it or nothing.  Who is over quota may move.
+
+    Raises NoSuchBox.
+    """
     _lock_both(tx, owner, source, target)
-    runs = _found(tx, _UIDS, owner, source, uids)
-    copied = _copied(tx, owner, source, target, runs, now)
-    _remove(tx, owner, source, runs)
+    found = _found(tx, owner, source, uids)
+    copied = _copied(tx, owner, source, target, found, now, None)
+    _remove(tx, owner, source, found)
     return copied
 
 
@@ -85,9 +103,9 @@ def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, dele
     if deleted_only:
         deleted = [row[0] for row in tx.rows(_DELETED_UIDS, _here(owner, box, uids))]
         wanted = deleted if uids is None else sorted(set(deleted).intersection(uids))
-    runs = _found(tx, _UIDS, owner, box, wanted)
-    _remove(tx, owner, box, runs)
-    return [Uid(uid) for run in runs for uid in run]
+    found = _found(tx, owner, box, wanted)
+    _remove(tx, owner, box, found)
+    return [Uid(uid) for run in found.runs for uid in run]
 
 
 def _lock_both(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId) -> None:
@@ -101,52 +119,62 @@ def _here(owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> dict[str,
     return {"owner": owner, "box": box, "first": first, "last": last}
 
 
-def _found(
-    tx: Tx, statement: sa.Executable, owner: OwnerId, box: BoxId, uids: Collection[int] | None
-) -> list[list[int]]:  # fmt: skip
-    """Those of the messages that are there, ascending, in runs with none between them that is not wanted.
-
-    A run is a range of UIDs for the database, though there may be gaps in it.
-    """
-    there = [row[0] for row in tx.rows(statement, _here(owner, box, uids))]
+def _found(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> _Found:
+    """Those of the messages that are there."""
+    rows = tx.rows(_UIDS, _here(owner, box, uids))
     wanted = None if uids is None else set(uids)
-    if wanted is None or (len(wanted) >= len(there) and wanted.issuperset(there)):
-        return [there] if there else []
-    runs: list[list[int]] = []
-    open_run = False
-    for uid in there:
-        if uid not in wanted:
-            open_run = False
-        elif open_run:
-            runs[-1].append(uid)
-        else:
-            runs.append([uid])
-            open_run = True
-    return runs
+    if wanted is not None and not (len(wanted) >= len(rows) and wanted.issuperset([row[0] for row in rows])):
+        runs: list[list[int]] = []
+        open_run = False
+        for uid, _, _ in rows:
+            if uid not in wanted:
+                open_run = False
+            elif open_run:
+                runs[-1].append(uid)
+            else:
+                runs.append([uid])
+                open_run = True
+        rows = [row for row in rows if row[0] in wanted]
+    else:
+        runs = [[row[0] for row in rows]] if rows else []
+    sizes = [size for _, size, bits in rows if not bits & UNCHARGED]
+    return _Found(runs, sum(sizes), len(sizes))
 
 
-def _copied(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, runs: list[list[int]], now: int) -> Copied:
-    count = sum(map(len, runs))
+def _copied(
+    tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, found: _Found, now: int, default: Quota | None
+) -> Copied:
+    """default: None is that no limit is looked at."""
+    count = sum(map(len, found.runs))
     if not count:
         return Copied(lock(tx, owner, target).uidvalidity, ())
-    taken = advance(tx, owner, target, uids=count, modseqs=1)
+    if found.messages:
+        taken, *own = charge(tx, owner, target, found.octets, found.messages, uids=count, modseqs=1)
+        if default is not None:
+            quota.check(tx, owner, quota.Own(*own), default)
+    else:
+        taken = advance(tx, owner, target, uids=count, modseqs=1)
     first = next_uid = taken.uidnext - count
     values = []
-    for run in runs:
+    for run in found.runs:
         given = {"target": target, "first_uid": next_uid, "new_modseq": taken.highestmodseq, "now": now}
         values.append({**_here(owner, source, run), **given})
         next_uid += len(run)
     tx.count_many(_COPY, values)
     tx.hint(owner, target, taken.highestmodseq)
-    sources = [Uid(uid) for run in runs for uid in run]
+    sources = [Uid(uid) for run in found.runs for uid in run]
     return Copied(taken.uidvalidity, tuple((uid, Uid(new)) for new, uid in enumerate(sources, first)))
 
 
-def _remove(tx: Tx, owner: OwnerId, box: BoxId, runs: list[list[int]]) -> None:
-    if not runs:
+def _remove(tx: Tx, owner: OwnerId, box: BoxId, found: _Found) -> None:
+    if not found.runs:
         return
-    modseq: ModSeq = advance(tx, owner, box, modseqs=1).highestmodseq
-    values = [{**_here(owner, box, run), "new_modseq": modseq} for run in runs]
+    left: Box = (
+        charge(tx, owner, box, -found.octets, -found.messages, modseqs=1)[0]
+        if found.messages
+        else advance(tx, owner, box, modseqs=1)
+    )
+    values = [{**_here(owner, box, run), "new_modseq": left.highestmodseq} for run in found.runs]
     tx.count_many(_REMEMBER, values)
     tx.count_many(_DELETE, values)
-    tx.hint(owner, box, modseq)
+    tx.hint(owner, box, left.highestmodseq)

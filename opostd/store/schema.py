@@ -69,6 +69,8 @@ account = sa.Table(
     # The last UIDVALIDITY that a box of this owner was given: none is given twice, whatever box is deleted and made
     # anew.  The row is also the lock of the owner's list of boxes.
     _big("uidvalidity", default=0),
+    # What this account may have; NULL is what the settings say, 0 no limit
+    *(sa.Column(name, sa.BigInteger) for name in ("quota_octets", "quota_messages")),
 )
 
 box = sa.Table(
@@ -81,6 +83,9 @@ box = sa.Table(
     _big("uidvalidity"),
     _big("uidnext", default=1),  # changed under this row's lock only: that is what keeps UIDs in order of commits
     _big("highestmodseq", default=1),
+    # Of its messages that are charged (model.flags.UNCHARGED): kept here, where each delivery writes anyway
+    _big("charged_octets", default=0),
+    _big("charged_messages", default=0),
     sa.UniqueConstraint("owner_id", "name", name="box_owner_id_name_key"),
     postgresql_with={"fillfactor": "50"},  # each delivery rewrites the row: leave room for HOT updates
 )
@@ -185,8 +190,6 @@ source = sa.Table(
     sa.Column("post", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # PostPolicy
     _big("history", default=-1),  # what newcomers get: posts from that time on; newcomers.FROM_JOIN
     _big("expiry_s", default=0),  # after which a post leaves boxes where it was not touched; 0: never
-    _text("bounces_to"),  # where bounces of its members elsewhere go; empty: to its owners
-    sa.Column("outside", sa.Boolean, nullable=False, server_default=sa.false()),  # it has members elsewhere
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 
@@ -199,20 +202,6 @@ member = sa.Table(
     _text("address"),  # of the member
     sa.Column("role", sa.SmallInteger, nullable=False, server_default=sa.text("1")),  # bits: MemberRole
     sa.Index("member_member", "owner_id", "member_owner"),  # what somebody who is deleted belongs to
-    sqlite_with_rowid=False,
-)
-
-outside_member = sa.Table(
-    "outside_member",  # of a source, who is elsewhere and gets copies by mail
-    metadata[Group.OWNER],
-    _key("owner_id"),  # SYSTEM_OWNER
-    _key("source_box"),
-    _text("address", primary_key=True),  # as written, its domain in lower case
-    _text("token"),  # random: what the return path of their copies has in it
-    sa.Column("bounces", sa.Integer, nullable=False, server_default=sa.text("0")),  # days on which mail came back
-    _big("bounced", default=0),  # when that was last counted
-    sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Index("outside_member_token", "owner_id", "token"),
     sqlite_with_rowid=False,
 )
 
@@ -333,7 +322,6 @@ outgoing = sa.Table(
     _text("orcpt"),
     _text("envid"),
     _text("ret"),
-    _text("via"),  # the address of the source whose copy it is; empty: its sender named the address
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchBox, NoSuchPost
-from opostd.model.flags import FLAGGED, SEEN
+from opostd.model.flags import FLAGGED, SEEN, UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.records import Withdraw
 from opostd.store import posts, queue, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import inserted
-from opostd.store.locks import advance
+from opostd.store.locks import advance, charge
 from opostd.store.names import INBOX
 from opostd.store.run import Group, Store, Tx, reads, writes
 
@@ -209,9 +209,12 @@ def _take(tx: Tx, rows: Sequence[Held], policy: Withdraw) -> list[Held]:
         bit = SEEN if policy is Withdraw.UNREAD else FLAGGED
         conditions.append(sa.or_(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.bits.bitwise_and(bit) == 0))
     deleted = tx.execute(
-        sa.delete(_dp).where(*conditions).returning(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits)
-    )
-    gone = sorted(Held(OwnerId(owner), BoxId(box), Uid(uid), bits) for owner, box, uid, bits in deleted)
+        sa.delete(_dp).where(*conditions).returning(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits, _dp.c.size)
+    ).all()
+    gone = sorted(Held(OwnerId(owner), BoxId(box), Uid(uid), bits) for owner, box, uid, bits, _ in deleted)
+    for owner, box, _, bits, size in sorted(deleted):
+        if not bits & UNCHARGED:
+            charge(tx, owner, box, -size, -1)
     left = [
         {"owner_id": each.owner, "box_id": each.box, "modseq": modseqs[each.owner, each.box], "uid": each.uid}
         for each in gone

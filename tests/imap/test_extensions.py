@@ -19,7 +19,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 ALWAYS = [
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
-    "CHILDREN",
+    *("CHILDREN", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX"),
     *("ESEARCH", "SEARCHRES", "PARTIAL", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
@@ -104,6 +104,9 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "ESORT",
         "THREAD=ORDEREDSUBJECT",
         "I18NLEVEL=1",
+        "QUOTA=RES-STORAGE",
+        "QUOTA=RES-MESSAGE",
+        "QUOTA=RES-MAILBOX",
         "CHILDREN",
         "SPECIAL-USE",
         "APPENDLIMIT=1",

@@ -4,6 +4,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
 
     raw                          the connections are not logged in (else connection N is logged in when first used)
     as2 bob                      connection 2 logs in as bob (else anna)
+    quota anna 5000 10           limits of an account: octets and messages, - for those of the settings
     post INBOX plain.eml ...     puts messages into a box of anna
     send everyone@opost.example plain.eml     a message from root, an administrator, by intake
     later 86400                  the server's clock goes on by so many seconds
@@ -34,7 +35,8 @@ from opostd.imap.session import Services
 from opostd.intake.intake import Intake, NewMessage, Trace
 from opostd.model.records import Account, PostPolicy
 from opostd.render.pool import RenderPool
-from opostd.store import boxes, provision
+from opostd.store import boxes, provision, quota
+from opostd.store.quota import Own
 from opostd.store.run import Store
 
 MAIL = Path(__file__).parent / "mail"
@@ -251,6 +253,10 @@ class _Runner:
             await self.world.send(to, raw)
         elif word == "later":
             self.world.clock += int(rest)
+        elif word == "quota":
+            name, *limits = rest.split()
+            own = Own(*(None if limit == "-" else int(limit) for limit in limits))
+            await self.world.store.run(quota.set_own, self.world.accounts[name].owner, own)
         elif word == "user":
             await self.world.user(rest)
         elif word == "group":

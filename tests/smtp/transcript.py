@@ -16,6 +16,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     closed                  the server has closed the connection, without another word
     many 120 C: RCPT ...    repeats a line
     box anna INBOX 2        so many messages are in the box
+    quota anna 500 -        limits of an account: octets and messages, - for those of the settings
     told anna               waits until something is in the INBOX
     holds anna INBOX TEXT   the last of them has this (with escapes); lacks: has it not
 """
@@ -28,6 +29,8 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from opostd.smtp.extensions import DoorKind
+from opostd.store import quota
+from opostd.store.quota import Own
 from opostd.store.run import Store
 from tests.smtp.world import PATIENCE_S, Client, Setup, World
 
@@ -97,7 +100,7 @@ class _Runner:
         return self.clients[number]
 
     async def step(self, line: str) -> None:
-        match = re.fullmatch(r"(C|S|raw|starttls|eof|closed|many|box|holds|lacks|told)(\d*):?(?: (.*))?", line)
+        match = re.fullmatch(r"(C|S|raw|starttls|eof|closed|many|box|holds|lacks|told|quota)(\d*):?(?: (.*))?", line)
         assert match is not None, "no such transcript line"
         verb, number, rest = match[1], match[2], match[3] or ""
         if verb == "many":
@@ -106,6 +109,10 @@ class _Runner:
                 await self.step(what)
         elif verb in ("box", "holds", "lacks"):
             await self._look(verb, *rest.split(" ", 2))
+        elif verb == "quota":
+            name, *limits = rest.split()
+            own = Own(*(None if limit == "-" else int(limit) for limit in limits))
+            await self.world.store.run(quota.set_own, self.world.accounts[name].owner, own)
         elif verb == "told":
             await self._told(rest)
         elif verb == "S":

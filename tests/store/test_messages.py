@@ -399,7 +399,7 @@ def test_status(store: Store) -> None:
         await store.run(flags.store_flags, *key, [(1, 1)], FlagAction.ADD, Flags(SEEN), None)
         await store.run(flags.store_flags, *key, [(3, 4)], FlagAction.ADD, Flags(DELETED), None)
         box = await store.run(boxes.box_by_id, *key)
-        wanted = boxes.Status(box.box, 4, 3, 2, Uid(5), box.uidvalidity, box.highestmodseq, 400)
+        wanted = boxes.Status(box.box, 4, 3, 2, Uid(5), box.uidvalidity, box.highestmodseq, 400, 200)
         assert await store.run(boxes.status, *key) == wanted
         empty = await store.run(boxes.box_named, key[0], "Trash")
         assert (await store.run(boxes.status, key[0], empty.box)).size == 0

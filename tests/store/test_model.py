@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from opostd.config import StoreSettings
-from opostd.model.flags import FLAGGED, SEEN, FlagAction, Flags
+from opostd.model.flags import ALL_FLAGS, FLAGGED, SEEN, FlagAction, Flags
 from opostd.model.ids import PostId, Uid
 from opostd.model.records import Withdraw
-from opostd.store import boxes, changes, flags, moves, newcomers, provision, schema, sync, withdraw
+from opostd.store import boxes, changes, delivery, flags, moves, newcomers, provision, quota, schema, sync, withdraw
 from opostd.store.run import Store
 from tests.store.test_run import Faults
-from tests.store.world import DOMAIN, NOW, World, accept, new_post, run
+from tests.store.world import DOMAIN, NOW, World, a_delivery, accept, new_post, run
 
 PEOPLE = ("anna", "bob", "cara")
 GROUPS = ("team", "crew")
@@ -30,6 +30,7 @@ STEPS = st.lists(
         st.tuples(st.just("post"), st.sets(group, min_size=1)),
         st.tuples(st.just("post"), st.just({"team", "crew"})),
         st.tuples(st.just("look"), who),
+        st.tuples(st.just("direct"), who),
         st.tuples(st.just("join"), who, group),
         st.tuples(st.just("history"), who, group),
         st.tuples(st.just("leave"), who, group),
@@ -82,6 +83,13 @@ class Model:
             for person in self.people.values():
                 if name in person.pending:
                     person.pending[name].append(post)
+
+    async def direct(self, who: str) -> None:
+        """A message to one person alone, who is charged for it."""
+        post = await accept(self.store, new_post())
+        self.posts.append(post)
+        await self.store.run(delivery.deliver, *self.world.key(who), [a_delivery(post)], NOW)
+        self.people[who].inbox[post] = 0
 
     async def join(self, who: str, name: str) -> None:
         await provision.join(self.store, f"{name}@{DOMAIN}", self.world.owner(who), now=NOW)
@@ -166,10 +174,11 @@ class Model:
             self.pinned[name].add(post)
 
     async def compare(self, who: str) -> None:
+        assert await self.store.run(quota.differences, self.world.owner(who)) == []
         archive = await self.store.run(boxes.box_named, self.world.owner(who), "Archive")
         for box, wanted in ((self.world.inbox[who], "inbox"), (archive.box, "archive")):
             rows = (await self.store.run(changes.listing, self.world.owner(who), box)).rows
-            assert {row.post: row.bits for row in rows} == getattr(self.people[who], wanted)
+            assert {row.post: row.bits & ALL_FLAGS for row in rows} == getattr(self.people[who], wanted)
             assert len({row.post for row in rows}) == len(rows), "a post stands there twice"
             for row in rows:
                 assert self.seen.setdefault((who + wanted, row.uid), row.post) == row.post

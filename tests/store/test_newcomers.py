@@ -4,6 +4,7 @@ import pytest
 
 from opostd.intake.route import Router
 from opostd.model.errors import GroupCycle, LimitReached, NoSuchAddress, NoSuchPost, NotAllowed
+from opostd.model.flags import UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import PostPolicy, Target
@@ -46,7 +47,7 @@ def test_pinned(store: Store) -> None:
         await world.make("bob")
         assert await world.posts_in(*world.key("bob")) == [ids[0], ids[2]]
         row = (await store.run(changes.listing, *world.key("bob"))).rows[0]
-        assert (row.uid, row.internaldate, row.savedate, row.bits) == (1, NOW - 5, NOW, 0)
+        assert (row.uid, row.internaldate, row.savedate, row.bits) == (1, NOW - 5, NOW, UNCHARGED)
         await world.send(everyone, ids[4])
         assert await world.look("bob") == [ids[0], ids[2], ids[4]]
         assert await world.look("anna") == ids

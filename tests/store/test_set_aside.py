@@ -7,6 +7,7 @@ import pytest
 
 from opostd.config import QueueSettings, StoreSettings
 from opostd.daemon.agent import Agent
+from opostd.model.flags import UNCHARGED
 from opostd.model.ids import PostId
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import Withdraw
@@ -60,7 +61,7 @@ def test_one_post_waits_and_all_others_come(
         assert await store.run(set_aside.waiting, 10) == []
         assert await world.look("anna") == [id_ for id_ in ids if id_ != bad] + [bad]
         rows = (await store.run(changes.listing, *world.key("anna"))).rows
-        assert (rows[-1].internaldate, rows[-1].savedate, rows[-1].bits) == (NOW - 999, NOW + 4, 0)
+        assert (rows[-1].internaldate, rows[-1].savedate, rows[-1].bits) == (NOW - 999, NOW + 4, UNCHARGED)
         assert await agent(store, [NOW + 99]).once() == 0
 
     run(main())

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from opostd.model.errors import AddressTaken, NoSuchAddress, NoSuchBox
+from opostd.model.flags import UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.model.new_ids import new_box_id, new_owner_id, new_post_id
 from opostd.model.records import AccountState, Address, AddressKind, MemberRole, PostPolicy
@@ -58,7 +59,13 @@ def test_rows_are_as_in_the_source(store: Store) -> None:
         await world.send(team, one, date=NOW - 77)
         assert await sync.bring_up(store, *world.key("anna"), now=NOW + 99) == 1
         (row,) = (await store.run(changes.listing, *world.key("anna"))).rows
-        assert (row.internaldate, row.savedate, row.bits, row.keywords, row.size) == (NOW - 77, NOW + 99, 0, (), 100)
+        assert (row.internaldate, row.savedate, row.bits, row.keywords, row.size) == (
+            NOW - 77,
+            NOW + 99,
+            UNCHARGED,
+            (),
+            100,
+        )
 
     run(main())
 

@@ -18,7 +18,13 @@ async def copy(session: Session, command: Copy) -> Reply:
         yield NO_TARGET
     elif uids:
         copied = await session.services.store.run(
-            moves.copy, session.user.owner, box.live.key[1], target.box, uids, session.services.now()
+            moves.copy,
+            session.user.owner,
+            box.live.key[1],
+            target.box,
+            uids,
+            session.services.now(),
+            session.services.quota,
         )
         await _show_target(session, box, target)
         yield Done(Condition.OK, "copied", copyuid(copied))

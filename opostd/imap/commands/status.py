@@ -12,7 +12,7 @@ from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.commands import Status, StatusItem
 from opostd.imap.values.responses import StatusData
 from opostd.model.errors import NoSuchBox
-from opostd.model.flags import DELETED, SEEN
+from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId
 from opostd.store import boxes
 from opostd.store.boxes import Status as Counted
@@ -58,15 +58,26 @@ async def statuses(session: Session, ids: Sequence[BoxId]) -> dict[BoxId, Counte
 
 def _counted(snapshot: Snapshot) -> Counted:
     bits = snapshot.bits.tobytes()
+    deleted = bits.translate(DELETED_BITS).count(1)
     return Counted(
         snapshot.box.box,
         len(snapshot),
         bits.translate(UNSEEN_BITS).count(1),
-        bits.translate(DELETED_BITS).count(1),
+        deleted,
         snapshot.box.uidnext,
         snapshot.box.uidvalidity,
         snapshot.modseq,
         sum(snapshot.sizes),
+        _reclaimed(snapshot) if deleted else 0,
+    )
+
+
+def _reclaimed(snapshot: Snapshot) -> int:
+    """Octets that the account would have less without its ``\\Deleted`` messages (RFC 9208 4.1.4)."""
+    return sum(
+        size
+        for size, bits in zip(snapshot.sizes, snapshot.bits, strict=True)
+        if bits & (DELETED | UNCHARGED) == DELETED
     )
 
 
@@ -81,6 +92,7 @@ def status_data(name: str, items: Sequence[StatusItem], counted: Counted) -> Sta
         StatusItem.HIGHESTMODSEQ: counted.highestmodseq,
         StatusItem.DELETED: counted.deleted,
         StatusItem.SIZE: counted.size,
+        StatusItem.DELETED_STORAGE: counted.deleted_storage,
         StatusItem.MAILBOXID: b"(%b)" % mailboxid(counted.box),
     }
     return StatusData(name, tuple((item.value, values[item]) for item in items))

@@ -18,6 +18,7 @@ from opostd.imap.commands import (
     fetch,
     idle,
     mailboxes,
+    quota,
     search,
     select,
     sort,
@@ -30,6 +31,7 @@ from opostd.imap.parse import auth as parse_auth
 from opostd.imap.parse import copy as parse_copy
 from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
+from opostd.imap.parse import quota as parse_quota
 from opostd.imap.parse import search as parse_search
 from opostd.imap.parse import select as parse_select
 from opostd.imap.parse import sort as parse_sort
@@ -94,6 +96,8 @@ ROWS = (
     Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN),
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
     Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
+    Row(b"GETQUOTA", parse_quota.parse_getquota, quota.getquota, LOGGED_IN, "QUOTA"),
+    Row(b"GETQUOTAROOT", MAILBOX, quota.getquotaroot, LOGGED_IN, "QUOTA"),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
     Row(
         b"REPLACE",

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from opostd.imap.format import auth, fetch, mailboxes, search, select, sort
+from opostd.imap.format import auth, fetch, mailboxes, quota, search, select, sort
 from opostd.imap.format.strings import text
 from opostd.imap.values import responses
+from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.responses import Response, State
 
 UNTAGGED = b"*"
@@ -35,12 +36,14 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.SortData: sort.format_sort,
     responses.ThreadData: sort.format_thread,
     responses.Namespaces: mailboxes.format_namespaces,
+    QuotaData: quota.format_quota,
+    QuotaRoots: quota.format_quota_roots,
     responses.IdData: auth.format_id,
     responses.Continue: auth.format_continue,
 }
 
 
-NAMED = frozenset((responses.Listed, responses.StatusData))
+NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots))
 """Those with mailbox names in them: their formatters ask whether names are sent in UTF-8."""
 
 

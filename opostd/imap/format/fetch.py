@@ -11,7 +11,7 @@ from opostd.imap.format.strings import astring, literal, string, utf8_string
 from opostd.imap.values.fetch import Form, Section
 from opostd.imap.values.responses import BoxFlags, FlagsChanged
 from opostd.imap.wire.grammar import MONTHS
-from opostd.model.flags import ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAG_NAMES, FLAGGED, SEEN
+from opostd.model.flags import ALL_BITS, ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAG_NAMES, FLAGGED, SEEN
 
 __all__ = [
     "WITHOUT_KEYWORDS",
@@ -39,12 +39,12 @@ def flags_list(bits: int, keywords: tuple[str, ...]) -> bytes:
     return b"(" + b" ".join(names) + b")"
 
 
-WITHOUT_KEYWORDS = tuple(flags_list(bits, ()) for bits in range(ALL_FLAGS + 1))
+WITHOUT_KEYWORDS = tuple(flags_list(bits, ()) for bits in range(ALL_BITS + 1))
 """By bits: the flags of a message without keywords."""
 
 
 def flags_octets(bits: int, keywords: tuple[str, ...]) -> bytes:
-    """As flags_list, for one message of many.  bits: 0 to ALL_FLAGS."""
+    """As flags_list, for one message of many.  bits: 0 to ALL_BITS."""
     return WITHOUT_KEYWORDS[bits] if not keywords else _with_keywords(bits, keywords)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
 
@@ -192,5 +193,7 @@ Response = (
     | ESearch
     | Namespaces
     | IdData
+    | QuotaData
+    | QuotaRoots
     | Continue
 )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.format.any import FORMATTERS, format_response
+from opostd.imap.values.quota import QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import (
     BoxFlags,
     Capability,
@@ -86,6 +87,13 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (ESearch(b"a", True, partial=((-1, -100), (3, 4, 9))), b'* ESEARCH (TAG "a") UID PARTIAL (-1:-100 3:4,9)'),
     (ESearch(b"a", False, count=2, partial=((7, 9), ())), b'* ESEARCH (TAG "a") COUNT 2 PARTIAL (7:9 NIL)'),
     (Namespaces(), b'* NAMESPACE (("" "/")) NIL NIL'),
+    (QuotaData(b"", (Resource(b"STORAGE", 10, 512),)), b'* QUOTA "" (STORAGE 10 512)'),
+    (
+        QuotaData(b"!partition/sda4", (Resource(b"STORAGE", 104, 10923847), Resource(b"MESSAGE", 0, 2**63 - 1))),
+        b'* QUOTA "!partition/sda4" (STORAGE 104 10923847 MESSAGE 0 9223372036854775807)',
+    ),
+    (QuotaRoots("INBOX", (b"#user/alice", b"")), b'* QUOTAROOT INBOX "#user/alice" ""'),
+    (QuotaRoots("Entwürfe", ()), b'* QUOTAROOT "Entw&APw-rfe"'),
     (IdData((("name", "opostd"),)), b'* ID ("name" "opostd")'),
     (Continue(), b"+ "),
     (Continue(b"idling"), b"+ idling"),

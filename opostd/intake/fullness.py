@@ -1,0 +1,76 @@
+"""Whether there is room for a message before it is taken: so that its sender hears at once, and needs no report.
+
+What was accepted is looked at again when it is delivered, where the truth is.  Own limits of accounts are remembered
+for a while: where nothing is limited, a recipient costs no look at the store.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from opostd.model.errors import OverQuota
+from opostd.model.ids import OwnerId
+from opostd.model.records import BoxHint, Place, Quota, Target
+from opostd.store import quota
+from opostd.store.quota import Own
+from opostd.store.run import Store
+
+MAX_REMEMBERED = 100_000  # accounts, about 10 MiB
+
+
+@dataclass(slots=True)
+class Fullness:
+    """default: limits of accounts that have none of their own."""
+
+    store: Store
+    default: Quota
+    _own: dict[OwnerId, Own] = field(default_factory=dict)
+    _hints: int = 0
+    _stop_listening: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+
+    async def check(self, places: Sequence[Place], octets: int | None) -> None:
+        """Raises OverQuota where every place is an account without room; one that has some gets the message.
+
+        octets: of the message, None where its sender has not said.
+        """
+        full = False
+        for place in places:
+            if not isinstance(place, Target) or place.source or await self._has_room(place.owner, octets):
+                return
+            full = True
+        if full:
+            raise OverQuota("the mailbox is full")
+
+    async def _has_room(self, owner: OwnerId, octets: int | None) -> bool:
+        limits = (await self._limits(owner)).over(self.default)
+        if not limits:
+            return True
+        used = await self.store.run(quota.usage, owner)
+        return not used.plus(octets or 1, 1).exceeds(limits)
+
+    async def _limits(self, owner: OwnerId) -> Own:
+        if self._stop_listening is None:
+            self._stop_listening = self.store.listen(self._hint)
+        found = self._own.get(owner)
+        if found is None:
+            if len(self._own) >= MAX_REMEMBERED:
+                self._own.clear()
+            hints = self._hints
+            found = await self.store.run(quota.own, owner)
+            if hints == self._hints:  # else it may have changed since it was read
+                self._own[owner] = found
+        return found
+
+    def _hint(self, hint: BoxHint) -> None:
+        """A hint without a box: the account has changed; without an owner: anything may have."""
+        if hint.box:
+            return
+        self._hints += 1
+        if not hint.owner:
+            self._own.clear()
+        else:
+            self._own.pop(hint.owner, None)
