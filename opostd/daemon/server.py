@@ -188,6 +188,8 @@ class Server:
     def _carry_by_twisted(self, listener: Listener, options: IOpenSSLServerConnectionCreator) -> None:
         from twisted.internet import reactor
 
+        from opostd.imap.transport import DirectServer
+
         assert self._imap is not None
         implicit = listener.kind.implicit_tls
         factory: IProtocolFactory = self._imap.factory(implicit_tls=implicit)
@@ -196,6 +198,7 @@ class Server:
             factory.noisy = False
         family, descriptor = listener.socket.family, listener.socket.fileno()
         port = reactor.adoptStreamPort(descriptor, family, factory)  # type: ignore[attr-defined]  # on a copy of it
+        port.transport = DirectServer
         self._twisted_ports.append(port)
 
     async def _carry_by_asyncio(self, listener: Listener, context: ssl.SSLContext) -> None:

@@ -99,7 +99,7 @@ class LiveBox:
         if version is not None and version == self._version and self._snapshot is not None:
             return self._snapshot
         try:
-            box, behind = await self._store.run(sync.peek, *self.key)
+            box, behind = await self._store.glance(sync.peek, *self.key)
         except NoSuchBox:
             self._was_deleted()
             raise
@@ -122,6 +122,8 @@ class LiveBox:
         """
         result = await self._store.run(flags.store_flags, *self.key, spans, action, change, unchangedsince)
         async with self._lock:
+            if self._snapshot is not None and not result.changed and result.modseq == self._snapshot.modseq:
+                return result
             # A STORE that changed nothing gave its modseq back, and the next number is that of somebody else's change.
             if self._snapshot is not None and result.changed and not change.keywords:
                 found = flagged(self._snapshot, spans, action, change.bits, result.modseq, unchangedsince)

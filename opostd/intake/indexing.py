@@ -21,7 +21,7 @@ log = logging.getLogger("opostd.intake")
 
 LOOK_S = 60.0  # another process may have left something
 QUIET_S = 0.2  # since the last message: those who send go first ...
-PATIENCE_S = 2.0  # ... but not for ever
+BUSY_SHARE = 9  # ... but not for ever: while they send, a pause is so many times as long as the step before it
 
 
 class Indexing:
@@ -31,6 +31,7 @@ class Indexing:
         self._store = store
         self.idle = asyncio.Event()  # set while all is indexed that this process knows of
         self._news = asyncio.Event()
+        self._last_news = -QUIET_S
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -40,6 +41,7 @@ class Indexing:
     def wake(self) -> None:
         self.idle.clear()
         self._news.set()
+        self._last_news = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """What is not indexed by now stays noted."""
@@ -55,22 +57,20 @@ class Indexing:
                     await self._news.wait()
             self._news.clear()
             try:
-                while await index_some(self._store):
-                    await self._quiet()
+                await self._steps()
                 if not self._news.is_set():
                     self.idle.set()
             except OpostError as error:
                 log.info("not indexed now: %s", error)
 
-    async def _quiet(self) -> None:
-        """Until nobody has sent for a moment."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while self._news.is_set():
-                    self._news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(QUIET_S):
-                            await self._news.wait()
+    async def _steps(self) -> None:
+        """All there is to do.  SQLite has one writer, and whoever sends waits for it with every step."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while await index_some(self._store):
+            longest = BUSY_SHARE * (loop.time() - begun)
+            await asyncio.sleep(min(max(0.0, self._last_news + QUIET_S - loop.time()), longest))
+            begun = loop.time()
 
 
 async def index_some(store: Store) -> bool:

@@ -1,6 +1,7 @@
 """The few statements that the two databases spell differently."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,11 +12,20 @@ from opostd.store import schema
 from opostd.store.run import Tx
 from opostd.store.types import PostIdType
 
+_INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
 
 def insert_new(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts rows; one whose key is there already is left as it is.  At most 500 rows."""
     if rows:
-        tx.execute(_ignoring(tx, table), rows)
+        tx.count_many(_insert_new(tx.dialect, table, tuple(rows[0])), rows)
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table, names: tuple[str, ...]) -> sa.Executable:
+    insert = _INSERT[dialect](table).values({name: sa.bindparam(name) for name in names})
+    ignoring: sa.Executable = insert.on_conflict_do_nothing()
+    return ignoring
 
 
 def among(column: sa.Column[PostId]) -> dict[str, sa.ColumnElement[bool]]:
@@ -34,7 +44,14 @@ NewRow = tuple[int, int, int, int, PostId, str]
 """Of delivered_post: uid, internaldate, size, bits, post, keywords."""
 
 _dp = schema.delivered_post
-_DELIVERED = sa.insert(_dp)
+_DELIVERED = sa.insert(_dp).values(
+    {
+        name: sa.bindparam(name)
+        for name in (
+            "owner_id", "box_id", "modseq", "savedate", "uid", "internaldate", "size", "bits", "post_id", "keywords"
+        )
+    }
+)  # fmt: skip
 _DELIVERED_ARRAYS = sa.text("""
     INSERT INTO delivered_post
         (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
@@ -58,19 +75,14 @@ def insert_delivered(
     else:
         same = {"owner_id": owner, "box_id": box, "modseq": modseq, "savedate": savedate}
         names = ("uid", "internaldate", "size", "bits", "post_id", "keywords")
-        tx.execute(_DELIVERED, [{**same, **dict(zip(names, row, strict=True))} for row in rows])
+        tx.count_many(_DELIVERED, [{**same, **dict(zip(names, row, strict=True))} for row in rows])
 
 
 def inserted(tx: Tx, table: sa.Table, row: dict[str, Any]) -> bool:
     """Inserts a row; whether it is new."""
     returned = next(iter(table.primary_key.columns))
-    statement: sa.Executable = _ignoring(tx, table).returning(returned)
+    statement: sa.Executable = _INSERT[tx.dialect](table).on_conflict_do_nothing().returning(returned)
     return tx.execute(statement, row).first() is not None
-
-
-def _ignoring(tx: Tx, table: sa.Table) -> Any:
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
 
 
 def contains(dialect: str, text: sa.ColumnElement[str], needle: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:

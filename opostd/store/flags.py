@@ -81,6 +81,7 @@ def store_flags(
         tx.hint(owner, box, modseq)
     else:
         modseq = advance(tx, owner, box, modseqs=-1).highestmodseq
+        tx.nothing_changed()
     return Stored(modseq, changed, tuple(Uid(uid) for uid in sorted(set(modified))))
 
 

@@ -139,7 +139,7 @@ def _made(database: Database, make: Callable[[sa.Connection], None]) -> None:
 
 def _written(database: Database, work: Callable[[sa.Connection], T]) -> T:
     outcome: InThread[T] = InThread()
-    database.write(work, lambda _: None, outcome)
+    database.write(lambda connection: (work(connection), True), lambda _: None, outcome)
     return outcome.future.result()
 
 

@@ -47,13 +47,14 @@ class _Work:
 class Tx:
     """A transaction on one group of tables, handed to the functions of the store."""
 
-    __slots__ = ("_connection", "again", "dialect", "hints")
+    __slots__ = ("_connection", "again", "dialect", "hints", "idle")
 
     def __init__(self, connection: sa.Connection, again: bool = False) -> None:
         self._connection = connection
         self.again = again  # this is not the first try: an earlier one may have been committed
         self.dialect = connection.dialect.name
         self.hints: list[BoxHint] = []
+        self.idle = False
 
     def execute(
         self, statement: sa.Executable, parameters: dict[str, Any] | Sequence[dict[str, Any]] | None = None
@@ -94,6 +95,14 @@ class Tx:
     def hint(self, owner: OwnerId, box: BoxId, modseq: int) -> None:
         """Say after COMMIT that this box has changed; with box 0 the account has."""
         self.hints.append(BoxHint(owner, box, ModSeq(modseq)))
+
+    def nothing_changed(self) -> None:
+        """What was written is taken back, without waiting for the disk.  Nothing may have been hinted.
+
+        Not in a run that follows another, whose COMMIT may have gone through without its answer: a COMMIT of nothing
+        would not wait for the standby.
+        """
+        self.idle = not self.again
 
 
 def reads(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
@@ -151,6 +160,17 @@ class Store:
                 _log_retry(fn, error)
             await asyncio.sleep(pause)
 
+    async def glance(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``run`` for a function that makes a few reads by key and waits for nothing: at once where that can be.
+
+        It may be run by the loop itself, so it is nothing for lists and texts of an outsider's length.
+        """
+        work: _Work | None = getattr(fn, _MARK, None)
+        if work is None or work.writes:
+            raise TypeError(f"{fn!r} is not marked with reads")
+        found = self._databases[work.group].glance(lambda connection: (fn(Tx(connection), *args, **kwargs),))
+        return await self.run(fn, *args, **kwargs) if found is None else found[0]
+
     def run_sync(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``run`` for a thread without a loop."""
         attempts, again = Attempts(self._settings.retry_deadline_s), False
@@ -176,11 +196,11 @@ class Store:
             return
         hints: list[BoxHint] = []
 
-        def transaction(connection: sa.Connection) -> T:
+        def transaction(connection: sa.Connection) -> tuple[T, bool]:
             tx = Tx(connection, again)
             result = fn(tx, *args, **kwargs)
             hints[:] = tx.hints
-            return result
+            return result, not tx.idle
 
         database.write(transaction, lambda _: self._publish(hints), outcome)
 

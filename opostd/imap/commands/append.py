@@ -22,7 +22,7 @@ async def append(session: Session, command: Append) -> Reply:
         yield NOT_ENABLED
         return
     try:
-        box = await services.store.run(boxes.box_named, session.user.owner, command.name)
+        box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
         messages = await made(session, command.messages)
         uidvalidity, uids = await services.intake.append(messages, box.owner, box.box)
     except NoSuchBox:
@@ -44,7 +44,7 @@ async def replace(session: Session, command: Replace) -> Reply:
         return
     owner, source = selected.live.key
     try:
-        box = await services.store.run(boxes.box_named, owner, command.name)
+        box = await services.store.glance(boxes.box_named, owner, command.name)
         (message,) = await made(session, (command.message,))
         uidvalidity, uid = await services.intake.replace(message, owner, box.box, source, uids[0])
     except NoSuchBox:

@@ -64,7 +64,7 @@ async def _post(session: Session, wanted: MessageUrl) -> PostId | None:
         box, uidvalidity = session.selected.live.key[1], session.selected.snapshot.box.uidvalidity
     else:
         try:
-            found = await store.run(boxes.box_named, owner, wanted.name)
+            found = await store.glance(boxes.box_named, owner, wanted.name)
         except NoSuchBox:
             return None
         box, uidvalidity = found.box, found.uidvalidity

@@ -52,7 +52,7 @@ NO_TARGET = Done(Condition.NO, "no such mailbox", b"TRYCREATE")  # RFC 9051 6.4.
 
 async def _target(session: Session, name: str) -> Box | None:
     try:
-        return await session.services.store.run(boxes.box_named, session.user.owner, name)
+        return await session.services.store.glance(boxes.box_named, session.user.owner, name)
     except NoSuchBox:
         return None
 

@@ -34,7 +34,7 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     if command.condstore:
         session.condstore()
     services = session.services
-    box = await services.store.run(boxes.box_named, session.user.owner, command.name)
+    box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
     live = await services.hub.open(box.owner, box.box)
     session.selected = Selected.open(live, box.name, read_only)
     snapshot = live.snapshot

@@ -26,7 +26,7 @@ async def status(session: Session, command: Status) -> Reply:
         for response in session.condstore():
             yield response
     services = session.services
-    box = await services.store.run(boxes.box_named, session.user.owner, command.name)
+    box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
     live = services.hub.live(box.owner, box.box)
     if live.known:
         found = {box.box: _counted(await live.bring_up())}
