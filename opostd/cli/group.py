@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opostd.cli import group_outside
 from opostd.cli.common import confirm, folded, json_option, names, now, print_rows, run_in_store, yes_option
 from opostd.cli.group_rights import role, role_names
 from opostd.cli.source import source_of
@@ -23,6 +24,8 @@ def command() -> None:
 
 
 command.add_command(role)
+command.add_command(group_outside.resume)
+command.add_command(group_outside.bounces)
 
 
 @command.command("add")
@@ -40,12 +43,16 @@ def add(address: str, members: str, post: str, title: str) -> None:
         from opostd.store import provision
 
         addr = folded(address, settings)
-        accounts = [await account_of(store, settings, name) for name in names(members)]
+        elsewhere = [(name, group_outside.elsewhere(name, settings)) for name in names(members)]
+        accounts = [await account_of(store, settings, name) for name, outside in elsewhere if outside is None]
         owners = list(dict.fromkeys(account.owner for account in accounts))
         await provision.ensure_system(store, settings.domains, now=now())
         policy = PostPolicy[post.upper()]
         await provision.add_group(store, addr, title=title, members=owners, post=policy, now=now())
-        return addr, len(owners)
+        away = list(dict.fromkeys(outside for _, outside in elsewhere if outside is not None))
+        for outside in away:
+            await group_outside.join(store, await source_of(store, settings, addr), outside)
+        return addr, len(owners) + len(away)
 
     addr, count = run_in_store(flow)
     click.echo(f"{addr}   {count} members, {post.lower()} may post")
@@ -86,7 +93,7 @@ async def inner_group(store: "Store", settings: Settings, address: str) -> str |
 @click.argument("group")
 @click.argument("address")
 def join(group: str, address: str) -> None:
-    """Let somebody, or all of another group, read a group, from now on.
+    """Let somebody, or all of another group, read a group, from now on; who is elsewhere gets copies by mail.
 
     Example: opostd group join team cara
     """
@@ -95,6 +102,9 @@ def join(group: str, address: str) -> None:
         from opostd.store import provision
 
         source = await source_of(store, settings, group)
+        if (outside := group_outside.elsewhere(address, settings)) is not None:
+            await group_outside.join(store, source, outside)
+            return outside, source.addr
         if (inner := await inner_group(store, settings, address)) is not None:
             await provision.nest(store, source.addr, inner)
             return inner, source.addr
@@ -119,6 +129,9 @@ def leave(group: str, address: str) -> None:
         from opostd.store import provision
 
         source = await source_of(store, settings, group)
+        if (outside := group_outside.elsewhere(address, settings, sends=False)) is not None:
+            await group_outside.leave(store, source, outside)
+            return outside, source.addr
         if (inner := await inner_group(store, settings, address)) is not None:
             await provision.unnest(store, source.addr, inner)
             return inner, source.addr
@@ -134,7 +147,7 @@ def leave(group: str, address: str) -> None:
 @click.argument("group")
 @json_option
 def members(group: str, as_json: bool) -> None:
-    """Who reads a group, and who is its owner, moderator or named sender.
+    """Who reads a group, and who is its owner, moderator or named sender; who is elsewhere, and whether mail came back.
 
     Example: opostd group members team
     """
@@ -147,7 +160,8 @@ def members(group: str, as_json: bool) -> None:
         addresses = {each.box: each.address for each in await store.run(sources.sources)}
         inner = [addresses[box] for box in await store.run(nesting.members, source.box) if box in addresses]
         people = sorted((each.address, role_names(each.role)) for each in found)
-        return [*people, *((addr, "group") for addr in sorted(inner))]
+        away = await group_outside.members(store, source)
+        return [*people, *((addr, "group") for addr in sorted(inner)), *away]
 
     print_rows(("ADDRESS", "ROLE"), run_in_store(flow), as_json)
 

@@ -6,6 +6,9 @@
 from opostd.config.file import default_settings, demo_settings, load, parse
 from opostd.config.settings import (
     AuthSettings,
+    Check,
+    CheckSettings,
+    GroupSettings,
     HttpSettings,
     ImapSettings,
     LimitSettings,
@@ -25,6 +28,9 @@ from opostd.config.settings import (
 
 __all__ = [
     "AuthSettings",
+    "Check",
+    "CheckSettings",
+    "GroupSettings",
     "HttpSettings",
     "ImapSettings",
     "LimitSettings",

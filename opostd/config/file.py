@@ -99,6 +99,7 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     _check_tls(settings, problems)
     _check_relay(settings, problems)
     _check_oauth(settings, problems)
+    _check_servers("checks", settings.checks.dns_servers, problems)
     problems.check()
     return _place(settings, environ)
 
@@ -287,6 +288,10 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
             ca_file=below(settings.oauth.ca_file),
             client_secret_file=below(settings.oauth.client_secret_file),
         ),
+        checks=replace(
+            settings.checks,
+            trusted_sealers=tuple(each.lower().rstrip(".") for each in settings.checks.trusted_sealers),
+        ),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
         ),
@@ -398,6 +403,13 @@ def _check_tls(settings: Settings, problems: _Problems) -> None:
                 problems.add(("tls", field), fault)
 
 
+def _check_servers(room: str, servers: tuple[str, ...], problems: _Problems) -> None:
+    for each in servers:
+        server = split_listen(each)
+        if server is None or not server[1] or not is_address(server[0]):
+            problems.add((room, "dns_servers"), f'expected "address:port" such as "127.0.0.1:53", got {_shown(each)}')
+
+
 def _check_relay(settings: Settings, problems: _Problems) -> None:
     relay = settings.relay
     place = split_listen(relay.smarthost)
@@ -407,12 +419,7 @@ def _check_relay(settings: Settings, problems: _Problems) -> None:
         problems.add(("relay", "smarthost"), 'nothing leaves while relay.via is "off"; set it to "smarthost"')
     if relay.smarthost and relay.via == "mx":
         problems.add(("relay", "smarthost"), 'with relay.via = "mx" no server takes all; remove it')
-    for each in relay.dns_servers:
-        server = split_listen(each)
-        if server is None or not server[1] or not is_address(server[0]):
-            problems.add(
-                ("relay", "dns_servers"), f'expected "address:port" such as "127.0.0.1:53", got {_shown(each)}'
-            )
+    _check_servers("relay", relay.dns_servers, problems)
     if relay.dane and not relay.dns_servers:
         problems.add(("relay", "dane"), "needs dns_servers: resolvers that check DNSSEC, on a way that you trust")
     if relay.user and relay.via == "mx":

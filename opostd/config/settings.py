@@ -15,6 +15,7 @@ RelayTls = Literal["verify", "encrypt", "may", "off"]
 ZeroOr = NewType("ZeroOr", int)
 """A whole number; 0 stands for none of it."""
 Markdown = Literal["plain", "marked", "off"]
+Check = Literal["off", "note", "enforce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,18 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """What is asked of mail that other servers bring, and whether the answer keeps it out."""
+
+    spf: Check = "note"
+    dkim: Check = "note"
+    dmarc: Check = "note"
+    trusted_sealers: tuple[str, ...] = ()
+    timeout_s: float = 2.0
+    dns_servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaSettings:
     """What an account may have that has no limits of its own."""
 
@@ -143,6 +156,14 @@ class RelaySettings:
     dane: bool = False
     dns_servers: tuple[str, ...] = ()
     private_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """Members of groups who are elsewhere."""
+
+    pause_after_bounces: int = 5
+    rewrite_from: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +203,9 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    checks: CheckSettings = field(default_factory=CheckSettings)
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
+    groups: GroupSettings = field(default_factory=GroupSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

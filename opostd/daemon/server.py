@@ -19,7 +19,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from opostd import __version__
 from opostd.auth.login import Authenticator
+from opostd.checks.arrival import Checks
+from opostd.checks.resolver import Dns
 from opostd.config import Settings
+from opostd.config.file import split_listen
 from opostd.daemon import demo, sockets, tls
 from opostd.daemon.agent import Agent
 from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
@@ -29,11 +32,13 @@ from opostd.intake.intake import Intake
 from opostd.model.errors import OpostError, SchemaMismatch, Unavailable
 from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
+from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
-from opostd.worker.hosts import hosts
+from opostd.worker.hosts import hosts, resolver
+from opostd.worker.rewrite import Rewriter
 
 if TYPE_CHECKING:
     from opostd.auth.tokens import Tokens
@@ -96,6 +101,7 @@ class Server:
                 domains=settings.domains,
                 relay=settings.relay.via != "off",
                 retries=settings.queue,
+                groups=settings.groups,
                 quota=settings.quota.limits,
             )
             if self._config is None:
@@ -119,10 +125,17 @@ class Server:
 
     async def _start_delivery(self, store: Store, intake: Intake) -> None:
         settings = self.settings
-        found = hosts(settings, now)
+        asks = await asyncio.to_thread(resolver, settings.relay)
+        found = hosts(settings, asks, now)
         if found is not None:
             self._delivery = DeliveryAgent(
-                store, intake, found, relay=settings.relay, queue=settings.queue, hostname=settings.hostname
+                store,
+                intake,
+                found,
+                relay=settings.relay,
+                queue=settings.queue,
+                hostname=settings.hostname,
+                rewriter=Rewriter(asks, settings.domains) if settings.groups.rewrite_from else None,
             )
             await self._delivery.start()
 
@@ -152,6 +165,7 @@ class Server:
         assert self.identity is not None
         context = tls.asyncio_context(self.identity)
         options = tls.twisted_options(self.identity)
+        checks = self._checks()
         for kind in {SMTP_DOORS[each.kind.name] for each in self.listeners if each.kind.name in SMTP_DOORS}:
             self._smtp[kind] = SmtpDoor(
                 kind=kind,
@@ -164,6 +178,7 @@ class Server:
                 tls=context,
                 proxies=[ip_network(each) for each in settings.smtp.proxy_from] if kind is DoorKind.MX else (),
                 demo=self._config is None,
+                examiner=Examiner(checks if kind is DoorKind.MX else None),
             )
         if any(each.kind.room == "imap" for each in self.listeners):
             self._imap = ImapDoor(
@@ -184,6 +199,11 @@ class Server:
                 self._carry_by_twisted(listener, options)
             else:
                 await self._carry_by_asyncio(listener, context)
+
+    def _checks(self) -> Checks:
+        settings = self.settings.checks
+        servers = [place for place in map(split_listen, settings.dns_servers) if place]
+        return Checks(settings, Dns(servers, timeout_s=settings.timeout_s), hostname=self.settings.hostname)
 
     def _carry_by_twisted(self, listener: Listener, options: IOpenSSLServerConnectionCreator) -> None:
         from twisted.internet import reactor

@@ -13,12 +13,14 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from opostd.config import LimitSettings, Markdown, QueueSettings
+from opostd.config import GroupSettings, LimitSettings, Markdown, QueueSettings
 from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.append import Appender, NewMessage, off_loop
+from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
 from opostd.intake.indexing import Indexing
@@ -30,6 +32,7 @@ from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
 from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
+from opostd.intake.verp import says_failed, token_of
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, OverQuota, Unavailable
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
@@ -93,6 +96,7 @@ class Intake:
         domains: tuple[str, ...],
         relay: bool = False,
         retries: QueueSettings | None = None,
+        groups: GroupSettings | None = None,
         quota: Quota = UNLIMITED,
         now: Callable[[], int] = wall_clock,
     ) -> None:
@@ -117,6 +121,14 @@ class Intake:
             teller=self.teller,
             kept=self.kept,
             now=now,
+        )
+        self._bounces = Bounces(
+            store,
+            self._router,
+            hostname=hostname,
+            now=now,
+            kept=self.kept,
+            pause_after=(groups or GroupSettings()).pause_after_bounces,
         )
         self._indexing = Indexing(store)
         self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
@@ -192,13 +204,16 @@ class Intake:
         trace: Trace,
         envid: str = "",
         ret: str = "",
+        examine: Examine | None = None,
     ) -> PostId:
         """Keep a message and deliver it; its id.
 
         raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  recipients: from ``recipient`` or
         with the places of ``route``, 1 or more places in all.  account: whose submission it is, None for mail from
         other servers, which gets trace fields only.  markdown: which text is rendered; true is "plain", false "off".
-        envid, ret: as MAIL had them (RFC 3461).  Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
+        envid, ret: as MAIL had them (RFC 3461).  examine: what the door asks of it; its errors are raised here.
+
+        Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
         """
         places = dict.fromkeys(place for each in recipients for place in each.places)
         if not places:
@@ -212,12 +227,21 @@ class Intake:
                 message = completed(
                     message, mail_from=mail_from or account.login, hostname=self._hostname, post=id_, now=now
                 )
-            message = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            clean = without_forgeries(message, hostname=self._hostname, domains=self.domains)
+            if examine is not None:
+                examined = await examine(message, clean)
+                clean = examined.message
+                if examined.junk:
+                    recipients = [await self._router.to_junk(each) for each in recipients]
+                    places = dict.fromkeys(place for each in recipients for place in each.places)
+            message = clean
             unique = once_each([place for place in places if isinstance(place, Target)])
             found = [
                 await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
             ]
             sources = [source for source in found if source is not None]
+            if account is None:
+                lists.refuse_loop(message, sources)
             message = lists.addressed(message, sources)
             end = expires_at(message, sources, own=account is not None, now=now)
             if end is not None:
@@ -233,7 +257,20 @@ class Intake:
                 await self._store.run(withdraw.set_end, id_, end)
             mailing = Mailing(post, tuple(recipients), Origin(mail_from, envid, ret))
             await self._to_the_end(self._keep_and_deliver(mailing, now))
+            if not mail_from and account is None:
+                self._count_bounces(recipients, raw)
             return id_
+
+    def bounced(self, return_path: str) -> None:
+        """Mail under this return path failed; of a group's member that is counted.  Returns at once."""
+        if token_of(return_path) is not None:
+            self._begin(self._bounces.count(return_path))
+
+    def _count_bounces(self, recipients: Sequence[Recipient], raw: bytes) -> None:
+        paths = [each.wish.address for each in recipients if token_of(each.wish.address.lower()) is not None]
+        if paths and says_failed(raw):
+            for each in paths:
+                self.bounced(each.lower())
 
     async def append(self, messages: Sequence[NewMessage], owner: OwnerId, box: BoxId) -> tuple[int, tuple[Uid, ...]]:
         """Put messages into a box as they are, all of them or none; the box's uidvalidity and their uids, in order.

@@ -9,11 +9,13 @@ Pure.  RFC 2919, RFC 2369.  They are the same for every reader, for one copy mus
 - the way out is a letter to postmaster, who is always somebody: there is no robot behind an address.
 """
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
 from opostd.intake import words
 from opostd.intake.message import Field, Message, field
+from opostd.model.errors import MailLoop
 from opostd.model.records import PostPolicy, Source
 
 # A list further up has had its say; two of one name are not allowed (RFC 2369 3).
@@ -43,6 +45,18 @@ def addressed(message: Message, sources: Sequence[Source]) -> Message:
         return message
     message = message.without(lambda each: each.name in _OURS)
     return message.topped(fields(sources[0])) if len(sources) == 1 else message
+
+
+def refuse_loop(message: Message, sources: Sequence[Source]) -> None:
+    """A copy for a member elsewhere that comes back to its own source: of a list there that is a member of ours, too.
+
+    Raises MailLoop.
+    """
+    ids = {each.address.replace("@", ".").encode() for each in sources}
+    for each in message.all(b"list-id"):
+        match = re.search(rb"<([^<>]*)>\s*\Z", each.value)
+        if match is not None and match[1].lower() in ids:
+            raise MailLoop("the message was sent by this group before")
 
 
 def _mailto(address: str) -> str:

@@ -73,7 +73,7 @@ _TEXTS = {
 
 def xtext(text: str) -> str:
     """What an ENVID or ORCPT stands for (RFC 3461 4); what is not printable ASCII in it becomes ``?``."""
-    return _line(_XTEXT.sub(lambda match: chr(int(match[1], 16)), text))
+    return one_line(_XTEXT.sub(lambda match: chr(int(match[1], 16)), text))
 
 
 def report(
@@ -126,10 +126,10 @@ def _head(about: About, action: Action, to: str, hostname: str, domain: str, pos
 def _words(action: Action, statuses: Sequence[Status], hostname: str) -> bytes:
     lines = [f"This is the mail server {hostname}.", "", _TEXTS[action], ""]
     for each in statuses:
-        lines.append(f"  {_line(each.wish.address, wide=True)}")
+        lines.append(f"  {one_line(each.wish.address, wide=True)}")
         said = f"{each.remote} said: {each.diagnostic}" if each.remote else each.diagnostic
         if said:
-            lines.append(f"    {_line(said, wide=True)}")
+            lines.append(f"    {one_line(said, wide=True)}")
         if each.until:
             lines.append(f"    It is tried until {formatdate(each.until)}.")
     return "\r\n".join([*lines, ""]).encode()
@@ -145,14 +145,14 @@ def _machine(about: About, statuses: Sequence[Status], hostname: str, now: int, 
         fields = []
         kind, _, original = each.wish.orcpt.partition(";")
         if original:
-            fields.append(("Original-Recipient", f"{_line(kind)}; {xtext(original)}"))
-        address = _line(each.wish.address, wide=wide)
+            fields.append(("Original-Recipient", f"{one_line(kind)}; {xtext(original)}"))
+        address = one_line(each.wish.address, wide=wide)
         fields.append(("Final-Recipient", f"{'rfc822' if address.isascii() else 'utf-8'}; {address}"))
         fields += [("Action", each.action.value), ("Status", each.status)]
         if each.remote:
-            fields.append(("Remote-MTA", f"dns; {_line(each.remote)}"))
+            fields.append(("Remote-MTA", f"dns; {one_line(each.remote)}"))
         if each.diagnostic:
-            fields.append(("Diagnostic-Code", f"{'smtp' if each.remote else 'x-opostd'}; {_line(each.diagnostic)}"))
+            fields.append(("Diagnostic-Code", f"{'smtp' if each.remote else 'x-opostd'}; {one_line(each.diagnostic)}"))
         fields.append(("Last-Attempt-Date", formatdate(now)))
         if each.until:
             fields.append(("Will-Retry-Until", formatdate(each.until)))
@@ -177,7 +177,7 @@ def _part(kind: bytes, octets: bytes) -> bytes:
     return b"Content-Type: " + kind + CRLF + encoding + CRLF + octets
 
 
-def _line(text: str, *, wide: bool = False) -> str:
+def one_line(text: str, *, wide: bool = False) -> str:
     """One line of it: ASCII, or with ``wide`` whatever is printable."""
     good = str.isprintable if wide else (lambda char: " " <= char <= "~")
     return "".join(char if good(char) else "?" for char in text[:MAX_DIAGNOSTIC])

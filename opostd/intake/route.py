@@ -8,14 +8,27 @@ leads in a circle, or to too many, ends; `postmaster` of each of our domains lea
 administrator.
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed
+from opostd.intake.verp import return_path, token_of
+from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed, Refused
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Account, Address, AddressKind, MemberRole, Outside, Place, PostPolicy, Target
-from opostd.store import accounts, boxes, nesting, provision
+from opostd.model.records import (
+    Account,
+    Address,
+    AddressKind,
+    MemberRole,
+    Outside,
+    Place,
+    PostPolicy,
+    Recipient,
+    Source,
+    Target,
+)
+from opostd.store import accounts, boxes, nesting, outside, provision
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -48,6 +61,8 @@ class Router:
                 raise NotAllowed(f"no relaying to {address}")
             return (accounts.outside(address),)
         addr = accounts.fold_address(address, self.domains)
+        if (token := token_of(addr)) is not None:
+            return await self._owners(token)
         found = (await self._look_up([addr])).get(addr)
         if found is not None and found.kind is AddressKind.USER:  # nearly all
             return (await self._inbox(found.owner),)
@@ -154,14 +169,45 @@ class Router:
                 log.warning("alias %r has no address in %r", alias.addr, name)
         return names
 
-    async def _targets(self, address: Address, account: Account | None) -> list[Target]:
-        """A person's INBOX; the source of a group, then those of the groups below it."""
+    async def _targets(self, address: Address, account: Account | None) -> list[Place]:
+        """A person's INBOX; the source of a group, those of the groups below it, and their members elsewhere."""
         if address.kind is AddressKind.USER:
             return [await self._inbox(address.owner)]
         below = await self.store.run(nesting.below, address.box)
-        await self._check_policy(address, account, below)
+        source = await self._check_policy(address, account, below)
         inner = [Target(address.owner, box, source=True, nested=True) for box in below]
-        return [Target(address.owner, address.box, source=True), *inner]
+        copies = await self._copies([address.box, *below]) if self.relay and (source.outside or below) else []
+        return [Target(address.owner, address.box, source=True), *inner, *copies]
+
+    async def _copies(self, boxes_: Sequence[BoxId]) -> list[Outside]:
+        found = await self.store.run(outside.reading, boxes_)
+        return [Outside(each.address, via, return_path(each.token, via)) for via, each in found]
+
+    async def _owners(self, token: str) -> tuple[Place, ...]:
+        """Who hears of mail to a member elsewhere that came back.  Raises NoSuchAddress, Unavailable."""
+        member = await self.store.run(outside.of_token, token)
+        source = None if member is None else await self.store.run(provision.source, member.source)
+        if source is None:
+            raise NoSuchAddress("no such return path")
+        return await self.owners(source)
+
+    async def owners(self, source: Source) -> tuple[Place, ...]:
+        """Where what concerns a source goes: the address that was set for it, else its owners, else postmaster."""
+        if source.bounces_to:
+            try:
+                places = await self.route_report(source.bounces_to)
+                if not any(isinstance(each, Target) and each.source for each in places):
+                    return places
+                log.warning("bounces of %s do not go to a group: they would come back", source.address)
+            except Refused as error:
+                log.warning("bounces of %s cannot go to %s: %s", source.address, source.bounces_to, error)
+        members = await self.store.run(provision.members, source.box)
+        inboxes: list[Place] = []
+        for each in members:
+            if MemberRole.OWNER in each.role:
+                with contextlib.suppress(NoSuchBox):  # being removed
+                    inboxes.append(await self._inbox(each.owner))
+        return tuple(inboxes) or await self.route(f"{POSTMASTER}@{source.address.rpartition('@')[2]}", None)
 
     async def _inbox(self, owner: OwnerId) -> Target:
         box = self._inboxes.get(owner)
@@ -172,8 +218,18 @@ class Router:
             self._inboxes[owner] = box
         return Target(owner, box)
 
-    async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> None:
-        """Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
+    async def to_junk(self, recipient: Recipient) -> Recipient:
+        """The same, with Junk for INBOX where its owner has such a box.  Raises Unavailable."""
+        places: list[Place] = []
+        for place in recipient.places:
+            if isinstance(place, Target) and not place.source:
+                found = await self.store.run(boxes.boxes, place.owner)
+                place = next((Target(place.owner, each.box) for each in found if each.role == "Junk"), place)
+            places.append(place)
+        return Recipient(recipient.wish, tuple(places))
+
+    async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> Source:
+        """The source.  Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
 
         Owners, moderators and named senders may post to theirs.  below: groups in this one, whose members are members
         here.
@@ -183,16 +239,16 @@ class Router:
             raise NoSuchAddress(address.addr)
         policy = source.post
         if policy is PostPolicy.ANYONE:
-            return
+            return source
         if account is not None:
             if account.admin or policy is PostPolicy.LOCAL:
-                return
+                return source
             reads = policy is PostPolicy.MEMBERS
             if await self.store.run(provision.role, address.box, account.owner) & (NAMED | _reader(reads)):
-                return
+                return source
             for box in below if reads else ():
                 if await self.store.run(provision.role, box, account.owner) & MemberRole.READER:
-                    return
+                    return source
         raise NotAllowed(f"may not post to {address.addr}")
 
     async def _administrators(self) -> list[Target]:

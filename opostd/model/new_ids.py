@@ -1,5 +1,6 @@
 """New identifiers.  Apart from ``ids``, for the pure rooms know no chance and no clock."""
 
+import base64
 import secrets
 
 import uuid_utils
@@ -20,3 +21,8 @@ def new_box_id() -> BoxId:
 def new_post_id() -> PostId:
     """A UUIDv7: ascending with the clock, and not to be guessed."""
     return PostId(uuid_utils.uuid7().bytes)
+
+
+def new_token() -> str:
+    """80 bits as 16 letters and digits, which stand in any address."""
+    return base64.b32encode(secrets.token_bytes(10)).decode().lower()

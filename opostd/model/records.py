@@ -105,7 +105,8 @@ class Source:
     """The policy of a source box.  address: of the group or of `everyone`, folded.
 
     history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.  expiry_s: after which a
-    post leaves boxes where it was not touched, 0 for never.
+    post leaves boxes where it was not touched, 0 for never.  bounces_to: where bounces of its members elsewhere go,
+    empty for its owners; outside: whether it has any.
     """
 
     owner: OwnerId
@@ -115,6 +116,8 @@ class Source:
     post: PostPolicy
     history: int = -1
     expiry_s: int = 0
+    bounces_to: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +208,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """A mailbox of another server that a post goes to.  address: as written, its domain in lower case."""
+    """A mailbox of another server that a post goes to.  address: as written, its domain in lower case.
+
+    via: the address of the source whose member it is, empty where it was named itself; return_path: of its copy then.
+    """
 
     address: str
+    via: str = ""
+    return_path: str = ""
 
 
 Place = Target | Outside

@@ -10,6 +10,7 @@ from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
 from opostd.smtp import proxy
 from opostd.smtp.connection import Connection
+from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.hooks import Hooks
 from opostd.smtp.server import SmtpSession
@@ -38,6 +39,7 @@ class SmtpDoor:
         timing: Timing | None = None,
         proxies: Sequence[proxy.Network] = (),
         demo: bool = False,
+        examiner: Examiner | None = None,
     ) -> None:
         self.kind = kind
         self.hostname = hostname
@@ -47,7 +49,7 @@ class SmtpDoor:
         self.tls = tls
         self.timing = timing or Timing()
         self.proxies = proxies
-        self.hooks = Hooks(kind, intake, markdown, demo=demo)
+        self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner())
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[Connection] = set()
         self.stopping = False

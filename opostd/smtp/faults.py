@@ -13,6 +13,15 @@ from opostd.smtp.reply import Reply
 
 log = logging.getLogger("opostd.smtp")
 
+
+class Answered(Exception):
+    """What the door itself found wrong, with its reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
 # The most special first: the first that the error is an instance of gives the reply.
 FAULTS: tuple[tuple[type[errors.OpostError], Reply], ...] = (
     (UnknownParameter, say.UNKNOWN_PARAMETER),
@@ -36,6 +45,8 @@ FAULTS: tuple[tuple[type[errors.OpostError], Reply], ...] = (
 
 def reply_to(error: Exception) -> Reply:
     """The reply to an error, and for all but refusals a line in the log."""
+    if isinstance(error, Answered):
+        return error.reply
     for kind, reply in FAULTS:
         if isinstance(error, kind):
             if isinstance(error, errors.BadMessage):

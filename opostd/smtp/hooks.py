@@ -13,6 +13,7 @@ from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Wish
 from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
+from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
@@ -27,11 +28,14 @@ log = logging.getLogger("opostd.smtp")
 class Hooks:
     """One for all sessions of a door.  aiosmtpd's session and envelope, the second and third argument, are unused."""
 
-    def __init__(self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False) -> None:
+    def __init__(
+        self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False, examiner: Examiner
+    ) -> None:
         self._kind = kind
         self._intake = intake
         self._markdown = markdown
         self._demo = demo
+        self._examiner = examiner
         self._domains = frozenset(domain.lower() for domain in intake.domains)
 
     async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
@@ -71,6 +75,7 @@ class Hooks:
             ret=said.params.ret,
             account=server.account,
             markdown=self._markdown,
+            examine=self._examiner.of(server),
             trace=Trace(
                 helo=said.hello,
                 peer=server.peer_host,

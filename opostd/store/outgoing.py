@@ -28,13 +28,16 @@ _DELETE = sa.delete(_out).where(*_THIS).returning(_out.c.domain)
 _LATER = sa.update(_out).where(*_THIS).returning(_out.c.domain)
 _COLUMNS = (
     *_KEY, _out.c.domain, _out.c.attempts, _out.c.next_at, _out.c.created, _out.c.last_error, _out.c.warned,
-    _out.c.sender, _out.c.envid, _out.c.ret, _out.c.notify, _out.c.orcpt,
+    _out.c.sender, _out.c.envid, _out.c.ret, _out.c.notify, _out.c.orcpt, _out.c.via,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """One post for one address elsewhere.  attempts: with this lease counted; last_error: of the one before."""
+    """One post for one address elsewhere.  attempts: with this lease counted; last_error: of the one before.
+
+    via: the address of the source whose copy it is, or empty.
+    """
 
     post: PostId
     address: str
@@ -47,6 +50,7 @@ class Leaving:
     origin: Origin
     notify: Notify
     orcpt: str
+    via: str = ""
 
     @property
     def key(self) -> Key:
@@ -76,7 +80,7 @@ class Later:
 
 
 def _leaving(row: Sequence[object]) -> Leaving:
-    post, address, domain, attempts, next_at, created, last_error, warned, sender, envid, ret, notify, orcpt = row
+    post, address, domain, attempts, next_at, created, last_error, warned, sender, envid, ret, notify, orcpt, via = row
     return Leaving(
         PostId(post),  # type: ignore[arg-type]
         str(address),
@@ -89,6 +93,7 @@ def _leaving(row: Sequence[object]) -> Leaving:
         Origin(str(sender), str(envid), str(ret)),
         Notify(notify),  # type: ignore[arg-type]
         str(orcpt),
+        str(via),
     )
 
 

@@ -166,5 +166,8 @@ def _bound(key: Key) -> dict[str, object]:
 
 @writes(Group.POST)
 def drop_post(tx: Tx, post: PostId) -> int:
-    """Removes all that waits of a post; how many rows that were."""
-    return tx.execute(sa.delete(_spool).where(_spool.c.post_id == post)).rowcount
+    """Removes all that waits of a post, for boxes here and addresses elsewhere; how many rows that were."""
+    found = 0
+    for table in (_spool, schema.outgoing):
+        found += tx.execute(sa.delete(table).where(table.c.post_id == post)).rowcount
+    return found

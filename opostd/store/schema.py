@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0010"
+REVISION = "0011"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -190,6 +190,8 @@ source = sa.Table(
     sa.Column("post", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # PostPolicy
     _big("history", default=-1),  # what newcomers get: posts from that time on; newcomers.FROM_JOIN
     _big("expiry_s", default=0),  # after which a post leaves boxes where it was not touched; 0: never
+    _text("bounces_to"),  # where bounces of its members elsewhere go; empty: to its owners
+    sa.Column("outside", sa.Boolean, nullable=False, server_default=sa.false()),  # it has members elsewhere
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 
@@ -202,6 +204,20 @@ member = sa.Table(
     _text("address"),  # of the member
     sa.Column("role", sa.SmallInteger, nullable=False, server_default=sa.text("1")),  # bits: MemberRole
     sa.Index("member_member", "owner_id", "member_owner"),  # what somebody who is deleted belongs to
+    sqlite_with_rowid=False,
+)
+
+outside_member = sa.Table(
+    "outside_member",  # of a source, who is elsewhere and gets copies by mail
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("source_box"),
+    _text("address", primary_key=True),  # as written, its domain in lower case
+    _text("token"),  # random: what the return path of their copies has in it
+    sa.Column("bounces", sa.Integer, nullable=False, server_default=sa.text("0")),  # days on which mail came back
+    _big("bounced", default=0),  # when that was last counted
+    sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("outside_member_token", "owner_id", "token"),
     sqlite_with_rowid=False,
 )
 
@@ -322,6 +338,7 @@ outgoing = sa.Table(
     _text("orcpt"),
     _text("envid"),
     _text("ret"),
+    _text("via"),  # the address of the source whose copy it is; empty: its sender named the address
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,

@@ -34,6 +34,8 @@ _SOURCE = sa.select(
     _source.c.post,
     _source.c.history,
     _source.c.expiry_s,
+    _source.c.bounces_to,
+    _source.c.outside,
 )
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
 
@@ -48,8 +50,9 @@ class Member:
 
 
 def _source_of(row: Any) -> Source:
-    owner, box, address, title, post, history, expiry_s = row
-    return Source(OwnerId(owner), BoxId(box), address, title, PostPolicy(post), history, expiry_s)
+    owner, box, address, title, post, history, expiry_s, bounces_to, outside = row
+    policy = PostPolicy(post)
+    return Source(OwnerId(owner), BoxId(box), address, title, policy, history, expiry_s, bounces_to, bool(outside))
 
 
 @reads(Group.OWNER)
@@ -133,10 +136,16 @@ def set_expiry(tx: Tx, box: BoxId, expiry_s: int) -> None:
 
 
 @writes(Group.OWNER)
+def set_bounces_to(tx: Tx, box: BoxId, address: str) -> None:
+    """Where bounces of members elsewhere go; empty for its owners."""
+    tx.execute(sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values(bounces_to=address))
+
+
+@writes(Group.OWNER)
 def remove_source(tx: Tx, box: BoxId) -> None:
     """The source with its box and its members; again is no error.  Those who read it keep what they have."""
     tx.execute(sa.delete(_source).where(_SYSTEM, _source.c.box_id == box))
-    for table in (_member, schema.pinned):
+    for table in (_member, schema.pinned, schema.outside_member):
         tx.execute(sa.delete(table).where(table.c.owner_id == SYSTEM_OWNER, table.c.source_box == box))
     nesting.forget(tx, box)
     there = tx.execute(

@@ -39,11 +39,15 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
     elsewhere: list[dict[str, object]] = []
     for mailing in mailings:
         wishes: dict[tuple[OwnerId, BoxId, bool], dict[Wish, None]] = {}
-        outside: dict[str, Wish] = {}
+        named: dict[str, tuple[Outside, Wish]] = {}
+        copies: dict[str, tuple[Outside, Wish]] = {}
         for recipient in mailing.recipients:
             for place in recipient.places:
                 if isinstance(place, Outside):
-                    outside.setdefault(storable(place.address), recipient.wish)
+                    if place.via:
+                        copies.setdefault(place.address.lower(), (place, recipient.wish))
+                    else:
+                        named.setdefault(place.address, (place, recipient.wish))
                 else:
                     wishes.setdefault((place.owner, place.box, place.source), {})[_wish(recipient.wish, place)] = None
         common = {
@@ -58,7 +62,9 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
             {**common, "owner_id": owner, "box_id": box, "source": source, "wishes": storable(write_wishes(those))}
             for (owner, box, source), those in wishes.items()
         ]
-        elsewhere += [{**common, **_address(address, wish)} for address, wish in outside.items()]
+        for address in named:  # who is named gets no copy of a group's beside it
+            copies.pop(address.lower(), None)
+        elsewhere += [{**common, **_address(place, wish)} for place, wish in (*named.values(), *copies.values())]
     for rows in chunks(boxes):
         insert_new(tx, schema.spool, rows)
     for rows in chunks(elsewhere):
@@ -72,6 +78,13 @@ def _wish(wish: Wish, target: Target) -> Wish:
     return replace(wish, notify=wish.notify & ~Notify.SUCCESS or Notify.NEVER)
 
 
-def _address(address: str, wish: Wish) -> dict[str, object]:
+def _address(place: Outside, wish: Wish) -> dict[str, object]:
+    """Of a copy for a member the sender hears nothing; its return path hears of failure alone."""
+    address = storable(place.address)
     domain = address.rpartition("@")[2]
-    return {"address": address, "domain": domain, "notify": int(wish.notify), "orcpt": wish.orcpt}
+    if not place.via:
+        return {"address": address, "domain": domain, "via": "", "notify": int(wish.notify), "orcpt": wish.orcpt}
+    return {
+        "address": address, "domain": domain, "via": storable(place.via), "notify": int(Notify.FAILURE), "orcpt": "",
+        "sender": storable(place.return_path), "envid": "", "ret": "HDRS",
+    }  # fmt: skip

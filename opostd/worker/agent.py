@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from opostd.config import QueueSettings, RelaySettings
 from opostd.intake.intake import Intake, wall_clock
+from opostd.intake.report import Action
 from opostd.intake.schedule import Schedule
 from opostd.model.errors import LostPost, Unavailable
 from opostd.model.ids import PostId, post_id_text
@@ -27,6 +28,7 @@ from opostd.worker.answer import Fate, Outcome
 from opostd.worker.host import Host, NoService, NoSuchDomain
 from opostd.worker.hosts import Hosts
 from opostd.worker.message import parcel
+from opostd.worker.rewrite import Rewriter
 from opostd.worker.session import Envelope, Session, Timeouts
 from opostd.worker.verdict import verdict
 
@@ -43,11 +45,12 @@ CLOSE_S = 3.0  # for what is on its way at a stop
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One transaction: rows of one post and one sender."""
+    """One transaction: rows of one post and one sender.  via: the group whose copy it is, or empty."""
 
     post: PostId
     origin: Origin
     rows: tuple[Leaving, ...]
+    via: str = ""
 
 
 @dataclass(slots=True)
@@ -63,7 +66,7 @@ class Destination:
 
 
 class DeliveryAgent:
-    """One for a process.  now: seconds since 1970; chance: gives 0 to 1."""
+    """One for a process.  rewriter: of copies for members of groups; now: seconds since 1970; chance: gives 0 to 1."""
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class DeliveryAgent:
         now: Callable[[], int] = wall_clock,
         chance: Callable[[], float] = random.random,
         timeouts: Timeouts | None = None,
+        rewriter: Rewriter | None = None,
         linger_s: float = LINGER_S,
     ) -> None:
         self._store = store
@@ -89,6 +93,7 @@ class DeliveryAgent:
         self._now = now
         self._chance = chance
         self._timeouts = timeouts or Timeouts()
+        self._rewriter = rewriter
         self._linger_s = linger_s
         self._destinations: dict[str, Destination] = {}
         self._held: dict[Key, int] = {}  # what is leased, and until when
@@ -179,16 +184,16 @@ class DeliveryAgent:
         rows = await self._store.run(outgoing.lease, now, self._lease_s, min(room, MAX_ROWS_OF_DOMAIN), busy)
         for row in rows:
             self._held[row.key] = now + self._lease_s
-        groups: dict[tuple[str, PostId, Origin], list[Leaving]] = {}
+        groups: dict[tuple[str, PostId, Origin, str], list[Leaving]] = {}
         for row in rows:
-            groups.setdefault((self._hosts.destination(row.domain), row.post, row.origin), []).append(row)
-        for (name, post, origin), those in groups.items():
+            groups.setdefault((self._hosts.destination(row.domain), row.post, row.origin, row.via), []).append(row)
+        for (name, post, origin, via), those in groups.items():
             destination = self._destinations.setdefault(name, Destination(name))
             if destination.down_until > now:
                 await self._give_back([row.key for row in those], destination.down_until, f"{name} was away just now")
                 continue
             for at in range(0, len(those), MAX_RECIPIENTS):
-                self._set_out(destination, Job(post, origin, tuple(those[at : at + MAX_RECIPIENTS])))
+                self._set_out(destination, Job(post, origin, tuple(those[at : at + MAX_RECIPIENTS]), via))
         return len(rows)
 
     def _set_out(self, destination: Destination, job: Job) -> None:
@@ -266,6 +271,8 @@ class DeliveryAgent:
             later = [Later(row.key, f"LostPost: {error}", HELD_AT) for row in job.rows]
             await self._store.run(outgoing.settle, [], later, [], self._now())
             return session
+        if job.via and self._rewriter is not None:
+            raw = await self._rewriter.copy(raw, job.via)
         ready = await asyncio.to_thread(parcel, raw)
         if session is not None and (not session.alive or session.sent >= self._relay.messages_per_connection):
             await session.quit()
@@ -345,6 +352,8 @@ class DeliveryAgent:
                     )
                 if await self._store.run(outgoing.settle, made.done, made.later, reports, now):
                     self._intake.kept(reports)
+                    if Action.FAILED in made.statuses:
+                        self._intake.bounced(job.origin.sender)
                 return
             except Unavailable as error:
                 # What was taken would be sent again by whoever finds the row: not while we are here to know better.

@@ -51,7 +51,11 @@ class Resolver:
 
     def __init__(self, servers: Sequence[tuple[str, int]] = (), *, validating: bool = False) -> None:
         self._validating = validating
-        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        except dns.resolver.NoResolverConfiguration:
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
+            self._resolver.nameservers = ["127.0.0.1"]  # resolv.conf(5): where nothing is said, this machine
         if servers:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in servers]
         self._resolver.cache = dns.resolver.LRUCache(CACHE_NAMES)

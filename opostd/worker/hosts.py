@@ -48,14 +48,18 @@ class Smarthost:
         return [self._host]
 
 
-def hosts(settings: Settings, now: Callable[[], int]) -> Hosts | None:
+def resolver(relay: RelaySettings) -> Resolver:
+    """What asks the DNS, one for a process."""
+    return Resolver([each for each in map(split_listen, relay.dns_servers) if each], validating=relay.dane)
+
+
+def hosts(settings: Settings, resolver: Resolver, now: Callable[[], int]) -> Hosts | None:
     """As the settings say; None where nothing leaves.  now: seconds since 1970.  Raises BadSettings."""
     relay = settings.relay
     if relay.via == "off":
         return None
     if relay.via == "smarthost":
         return Smarthost(relay)
-    resolver = Resolver([each for each in map(split_listen, relay.dns_servers) if each], validating=relay.dane)
     policies = None
     if relay.mta_sts:
         folder = settings.data_directory / "mta-sts"

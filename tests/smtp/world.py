@@ -19,6 +19,7 @@ from opostd.intake.intake import Intake
 from opostd.model.records import Account, AccountState, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
+from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.proxy import Network
 from opostd.smtp.timing import Timing
@@ -70,6 +71,7 @@ class Setup:
     demo: bool = False
     timing: Timing = field(default=QUICK)
     proxies: tuple[Network, ...] = ()
+    examiner: Examiner | None = None
 
 
 class World:
@@ -104,6 +106,7 @@ class World:
             timing=self.setup.timing,
             proxies=self.setup.proxies,
             demo=self.setup.demo,
+            examiner=self.setup.examiner,
         )
         implicit = self.setup.implicit_tls
         self.server = await asyncio.get_running_loop().create_server(

@@ -12,7 +12,7 @@ from opostd.config import RelaySettings, Settings
 from opostd.store import outgoing
 from opostd.store.run import Store
 from opostd.worker.dns import Resolver
-from opostd.worker.hosts import hosts
+from opostd.worker.hosts import hosts, resolver
 from opostd.worker.mx import MxHosts
 from tests.intake.world import HOSTNAME
 from tests.worker.dns_server import Zone, serving
@@ -109,4 +109,4 @@ def test_made_from_the_settings(tmp_path: Path) -> None:
         (RelaySettings(via="mx"), MxHosts),
         (RelaySettings(via="mx", dane=True, dns_servers=("127.0.0.1:53",), mta_sts=False), MxHosts),
     ):
-        assert type(hosts(Settings(data_directory=tmp_path, relay=relay), lambda: 0)) is kind
+        assert type(hosts(Settings(data_directory=tmp_path, relay=relay), resolver(relay), lambda: 0)) is kind

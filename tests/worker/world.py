@@ -9,6 +9,7 @@ from opostd.model.records import NOT_SAID, Notify, Outside, Recipient, Wish
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
 from opostd.worker.hosts import Hosts, Smarthost
+from opostd.worker.rewrite import Rewriter
 from opostd.worker.session import Timeouts
 from tests.intake.world import HOSTNAME, NOW, World, world
 from tests.worker.peer import Peer
@@ -31,7 +32,7 @@ class Site:
         self.hosts = hosts or Smarthost(self.relay)
         self.agent = self.another()
 
-    def another(self, queue: QueueSettings = QUEUE) -> DeliveryAgent:
+    def another(self, queue: QueueSettings = QUEUE, rewriter: Rewriter | None = None) -> DeliveryAgent:
         return DeliveryAgent(
             self.here.store,
             self.here.intake,
@@ -42,6 +43,7 @@ class Site:
             now=lambda: self.now,
             chance=lambda: 0.0,
             timeouts=TIMEOUTS,
+            rewriter=rewriter,
             linger_s=0.0,
         )
 

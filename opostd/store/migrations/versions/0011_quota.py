@@ -5,8 +5,8 @@ from alembic import op
 
 from opostd.store.groups import Group
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 # What a source holds, it has carried to its readers, and nobody is charged for it.
 _UNCHARGED = """

@@ -1,0 +1,28 @@
+"""Return paths that say whose mail came back, and whether what came there says that it did.
+
+Pure.  RFC 3464 (a report that a machine can read).  Each member of a group who is elsewhere has a token of their own,
+known to nobody who was not sent mail under it: ``bounce+TOKEN@`` the group's domain.
+"""
+
+import re
+
+_BOUNCE = re.compile(r"bounce\+([a-z2-7]{16})@")
+_REPORT = re.compile(rb"(?im)^content-type:[ \t]*multipart/report\b")
+_FAILED = re.compile(rb"(?im)^action:[ \t]*failed\b")
+MAX_LOOKED_AT = 256 * 1024  # octets: a report stands before what it returns
+
+
+def return_path(token: str, via: str) -> str:
+    """Of a copy for a member of the group ``via``."""
+    return f"bounce+{token}@{via.rpartition('@')[2]}"
+
+
+def token_of(addr: str) -> str | None:
+    """The token in a return path.  addr: folded."""
+    match = _BOUNCE.match(addr)
+    return None if match is None else match[1]
+
+
+def says_failed(raw: bytes) -> bool:
+    """Whether a message reports a failure: not a delay, not an answer from somebody on holiday."""
+    return bool(_REPORT.search(raw[:MAX_LOOKED_AT]) and _FAILED.search(raw[:MAX_LOOKED_AT]))
