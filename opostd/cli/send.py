@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opostd.cli.common import config_path, recipient_address, run_in_store
+from opostd.cli.open_intake import open_intake
 from opostd.cli.user import account_of
 from opostd.config import Settings
 
@@ -32,24 +33,12 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
 
     async def flow(store: "Store", settings: Settings) -> str:
         from opostd.intake.draft import draft
-        from opostd.intake.intake import Intake, Trace
+        from opostd.intake.intake import Trace
         from opostd.model.ids import post_id_text
-        from opostd.model.records import Outside
-        from opostd.render.pool import RenderPool
+        from opostd.model.records import Outside, Target
 
         account = await account_of(store, settings, sender or "test")
-        renderer = RenderPool(settings.render)
-        intake = Intake(
-            store,
-            renderer,
-            limits=settings.limits,
-            hostname=settings.hostname,
-            domains=settings.domains,
-            relay=settings.relay.via != "off",
-            retries=settings.queue,
-            quota=settings.quota.limits,
-        )
-        try:
+        async with open_intake(store, settings) as intake:
             to = [recipient_address(each, settings) for each in recipients]
             found = [await intake.recipient(each, account) for each in to]
             raw = draft(text, sender=account.login, name=account.name, to=to, subject=subject)
@@ -63,10 +52,10 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
             )
             places = {place for each in found for place in each.places}
             remote = sum(isinstance(place, Outside) for place in places)
-            return f"queued {post_id_text(post)}: {len(places) - remote} boxes, {remote} remote"
-        finally:
-            await intake.close()
-            renderer.close()
+            boxes = [place for place in places if isinstance(place, Target)]
+            waits = sum(place.held for place in boxes)
+            said = f"queued {post_id_text(post)}: {len(boxes) - waits} boxes, {remote} remote"
+            return f"{said}, {waits} waiting for a moderator" if waits else said
 
     click.echo(run_in_store(flow))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opostd.cli.common import folded, recipient_address, run_in_store
+from opostd.cli.open_intake import open_intake
 from opostd.cli.sendmail_flags import BadFlags, Flags, read_flags
 from opostd.config import Settings
 from opostd.model.errors import BadAddress, NoSuchAddress
@@ -47,25 +48,8 @@ def command(words: tuple[str, ...]) -> None:
         raise click.UsageError("recipients are needed, or -t to take them from the header")
 
     async def flow(store: "Store", settings: Settings) -> None:
-        from opostd.intake.intake import Intake
-        from opostd.render.pool import RenderPool
-
-        renderer = RenderPool(settings.render)
-        intake = Intake(
-            store,
-            renderer,
-            limits=settings.limits,
-            hostname=settings.hostname,
-            domains=settings.domains,
-            relay=settings.relay.via != "off",
-            retries=settings.queue,
-            quota=settings.quota.limits,
-        )
-        try:
+        async with open_intake(store, settings) as intake:
             await _submit(store, intake, settings, flags, read_message(flags, settings))
-        finally:
-            await intake.close()
-            renderer.close()
 
     run_in_store(flow)
 

@@ -12,7 +12,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("send", "Send a message written in Markdown."),
     "sendmail": ("sendmail", "Send a message as programs do that call sendmail."),
     "user": ("user", "People who can log in: add, list, password, disable, enable, delete."),
-    "group": ("group", "Groups: add, list, join, leave, members, role, policy, history, expiry, delete."),
+    "group": (
+        "group",
+        "Groups: add, list, join, leave, members, role, set, show, held, policy, history, expiry, delete.",
+    ),
     "subscription": ("subscription", "Who reads what, into which box: list, add, move, remove, sync."),
     "box": ("box", "Boxes: list."),
     "post": ("post", "Posts: list, show, pin, unpin, expire, recall, reach."),

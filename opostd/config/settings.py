@@ -160,10 +160,12 @@ class RelaySettings:
 
 @dataclass(frozen=True, slots=True)
 class GroupSettings:
-    """Members of groups who are elsewhere."""
+    """What holds for all groups."""
 
     pause_after_bounces: int = 5
     rewrite_from: bool = True
+    held_days: int = 7
+    max_held: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,6 @@ class Settings:
     checks: CheckSettings = field(default_factory=CheckSettings)
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
-    groups: GroupSettings = field(default_factory=GroupSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    groups: GroupSettings = field(default_factory=GroupSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

@@ -20,11 +20,13 @@ from opostd.intake.append import Appender, NewMessage, off_loop
 from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.desk import Desk
 from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, read
+from opostd.intake.moderation import Moderators
 from opostd.intake.report import Action, Status
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
 from opostd.intake.route import Router
@@ -35,7 +37,7 @@ from opostd.intake.trace import Trace, completed, received, return_path, without
 from opostd.intake.verp import says_failed, token_of
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, OverQuota, Unavailable
-from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
+from opostd.model.ids import NOBODY, BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import (
     UNLIMITED,
@@ -47,6 +49,7 @@ from opostd.model.records import (
     Place,
     Quota,
     Recipient,
+    Service,
     Target,
     Wish,
 )
@@ -130,6 +133,18 @@ class Intake:
             kept=self.kept,
             pause_after=(groups or GroupSettings()).pause_after_bounces,
         )
+        self.moderators = Moderators(
+            store,
+            self._router,
+            self.teller,
+            self._deliverer,
+            settings=groups or GroupSettings(),
+            hostname=hostname,
+            kept=self.kept,
+            leaving=lambda: self._leaving(),
+            now=now,
+        )
+        self._desk = Desk(store, self.moderators, kept=self.kept, now=now)
         self._indexing = Indexing(store)
         self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
         self._fullness = Fullness(store, quota)
@@ -144,11 +159,13 @@ class Intake:
         """Deliver what an earlier process left, then keep looking for what could not be delivered."""
         await self._retry.start()
         self._indexing.start()
+        self.moderators.start()
 
     async def close(self) -> None:
         """What was accepted is answered first, within some seconds; what is not in its box by then is in the spool."""
         self._closed = True
         await self._retry.close()
+        await self.moderators.close()
         await self._indexing.close()
         self._fullness.close()
         try:
@@ -242,7 +259,7 @@ class Intake:
             sources = [source for source in found if source is not None]
             if account is None:
                 lists.refuse_loop(message, sources)
-            message = lists.addressed(message, sources)
+            message = lists.addressed(message, sources, id_)
             end = expires_at(message, sources, own=account is not None, now=now)
             if end is not None:
                 message = with_expires(message, end)
@@ -253,9 +270,18 @@ class Intake:
                 top.insert(0, return_path(mail_from))
             octets = message.topped(top).octets
             post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
+            services = [place for place in places if isinstance(place, Service)]
+            if services:
+                await self._desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
+                if len(services) == len(places):  # it has done all that it was sent for
+                    return id_
+            await self.moderators.check_room([each for each in unique if each.held])
             if end is not None:  # first: a post that is kept without its end would stay for ever
                 await self._store.run(withdraw.set_end, id_, end)
-            mailing = Mailing(post, tuple(recipients), Origin(mail_from, envid, ret))
+            author = NOBODY if account is None else account.owner
+            mailing = Mailing(
+                post, tuple(recipients), Origin(mail_from, envid, ret), author, self.moderators.held_until(now)
+            )
             await self._to_the_end(self._keep_and_deliver(mailing, now))
             if not mail_from and account is None:
                 self._count_bounces(recipients, raw)
@@ -315,14 +341,19 @@ class Intake:
         """On its way, once it is kept: into boxes here, and to the agent."""
         self._indexing.wake()
         told: dict[tuple[OwnerId, BoxId], bool] = {}
+        held = False
         for recipient in mailing.recipients:
             success = Notify.SUCCESS in recipient.wish.notify
             for place in recipient.places:
-                if isinstance(place, Target):
+                if isinstance(place, Target) and place.held:
+                    held = True
+                elif isinstance(place, Target):
                     key = place.owner, place.box
                     told[key] = told.get(key, False) or (success and not place.nested)
         if any(isinstance(place, Outside) for recipient in mailing.recipients for place in recipient.places):
             self._leaving()
+        if held:
+            self._begin(self.moderators.tell(mailing.post.facts.id))
         ticket = Ticket(len(told), asyncio.get_running_loop().create_future())
         delivery = Delivery(mailing.post.facts.id, mailing.post.facts.size, now, 0, ())
         self._deliverer.put(

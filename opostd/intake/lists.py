@@ -1,12 +1,14 @@
-"""The fields that say a message was sent to a source: List-Id, List-Post, List-Unsubscribe.
+"""The fields that say a message was sent to a source: List-Id, List-Post, List-Unsubscribe and their like.
 
-Pure.  RFC 2919, RFC 2369.  They are the same for every reader, for one copy must do (design.md 6).  So:
+Pure.  RFC 2919, RFC 2369, RFC 5064 (Archived-At).  They are the same for every reader, for one copy must do
+(design.md 6).  So:
 
 - a message to one source, and perhaps to persons, has that source's fields: they are true for whoever reads it;
 - a message to several sources has none: RFC 2919 3 knows one List-Id, and one source's way out would be shown to the
   readers of another;
 - List-Post stands only where its readers may post; mail programs offer "Reply to list" at its mere presence;
-- the way out is a letter to postmaster, who is always somebody: there is no robot behind an address.
+- the way out is a letter to the group's own address for that, or to its owners where they decide who is in it;
+- List-Archive and Archived-At stand only where somebody has said that there is an archive.
 """
 
 import re
@@ -16,35 +18,50 @@ from urllib.parse import quote
 from opostd.intake import words
 from opostd.intake.message import Field, Message, field
 from opostd.model.errors import MailLoop
-from opostd.model.records import PostPolicy, Source
+from opostd.model.ids import PostId, post_id_text
+from opostd.model.records import Joining, PostPolicy, ServiceKind, Source, service_address
 
 # A list further up has had its say; two of one name are not allowed (RFC 2369 3).
-_OURS = frozenset(
+_OURS = frozenset({b"archived-at"}) | {
     b"list-" + name
     for name in (b"id", b"post", b"unsubscribe", b"unsubscribe-post", b"help", b"subscribe", b"owner", b"archive")
-)
+}
 _READERS_MAY_POST = frozenset({PostPolicy.MEMBERS, PostPolicy.LOCAL, PostPolicy.ANYONE})
 
 
-def fields(source: Source) -> list[Field]:
-    """Of one source."""
+def fields(source: Source, post: PostId) -> list[Field]:
+    """Of one source.  post: the message's id."""
     local, _, domain = source.address.rpartition("@")
     name = words.phrase(_one_line(source.title)) + b" " if source.title else b""
     identifier = f"{local}.{domain}".encode()
     found = [field("List-Id", name + b"<" + identifier + b">")]
     if source.post in _READERS_MAY_POST:
         found.append(field("List-Post", f"<mailto:{_mailto(source.address)}>".encode()))
-    way_out = f"<mailto:{_mailto('postmaster@' + domain)}?subject={quote('unsubscribe ' + source.address, safe='')}>"
-    found.append(field("List-Unsubscribe", way_out.encode()))
+    found.append(_letter("List-Help", source, ServiceKind.REQUEST, "help"))
+    if source.joining is Joining.CLOSED:
+        found.append(_letter("List-Unsubscribe", source, ServiceKind.OWNER, "unsubscribe"))
+    else:
+        found.append(_letter("List-Subscribe", source, ServiceKind.JOIN))
+        found.append(_letter("List-Unsubscribe", source, ServiceKind.LEAVE))
+    found.append(_letter("List-Owner", source, ServiceKind.OWNER))
+    if source.archive:
+        found.append(field("List-Archive", f"<{source.archive}>".encode()))
+    if source.archived_at:
+        found.append(field("Archived-At", f"<{source.archived_at.replace('{id}', post_id_text(post))}>".encode()))
     return found
 
 
-def addressed(message: Message, sources: Sequence[Source]) -> Message:
-    """The message as these sources send it on."""
+def _letter(name: str, source: Source, kind: ServiceKind, subject: str = "") -> Field:
+    rest = f"?subject={subject}" if subject else ""
+    return field(name, f"<mailto:{_mailto(service_address(source.address, kind))}{rest}>".encode())
+
+
+def addressed(message: Message, sources: Sequence[Source], post: PostId) -> Message:
+    """The message as these sources send it on.  post: its id."""
     if not sources:
         return message
     message = message.without(lambda each: each.name in _OURS)
-    return message.topped(fields(sources[0])) if len(sources) == 1 else message
+    return message.topped(fields(sources[0], post)) if len(sources) == 1 else message
 
 
 def refuse_loop(message: Message, sources: Sequence[Source]) -> None:

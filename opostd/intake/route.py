@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from opostd.intake.rights import asks_below, asks_for_roles, is_held, may_post
 from opostd.intake.verp import return_path, token_of
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed, Refused
 from opostd.model.ids import BoxId, OwnerId
@@ -23,12 +24,13 @@ from opostd.model.records import (
     MemberRole,
     Outside,
     Place,
-    PostPolicy,
     Recipient,
+    Service,
+    ServiceKind,
     Source,
     Target,
 )
-from opostd.store import accounts, boxes, nesting, outside, provision
+from opostd.store import accounts, boxes, nesting, outside, provision, sources
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -37,8 +39,6 @@ MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
 MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
 MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
 POSTMASTER = "postmaster"
-# Who has been named may post, whatever the policy: that is what a role is given for.
-NAMED = MemberRole.SENDER | MemberRole.MODERATOR | MemberRole.OWNER
 
 
 @dataclass(slots=True)
@@ -94,7 +94,12 @@ class Router:
         """Where what is to be told to a sender goes.  Raises NoSuchAddress, NotAllowed, BadAddress, Unavailable."""
         if self._is_outside(sender) and self.relay:
             return (accounts.outside(sender),)
-        return await self.route(sender, None)
+        # The server tells itself nothing, and a group is no place for what one person is to be told.
+        return tuple(
+            each
+            for each in await self.route(sender, None)
+            if isinstance(each, Outside) or (isinstance(each, Target) and not each.source)
+        )
 
     def is_ours(self, address: str) -> bool:
         """Whether an address is in a domain of ours; an empty one is in none."""
@@ -124,7 +129,7 @@ class Router:
             row = rows.get(addr)
             if row is None:
                 row = rows.get(without)
-                if row is not None and row.kind is AddressKind.SOURCE:
+                if row is not None and row.kind in (AddressKind.SOURCE, AddressKind.SERVICE):
                     row = None  # a group's tags would all be addresses that nobody has made
             if row is not None:
                 found[addr] = row
@@ -170,17 +175,26 @@ class Router:
         return names
 
     async def _targets(self, address: Address, account: Account | None) -> list[Place]:
-        """A person's INBOX; the source of a group, those of the groups below it, and their members elsewhere."""
+        """A person's INBOX; the source of a group, those of the groups below it, and their members elsewhere; or the
+        server itself.
+        """
         if address.kind is AddressKind.USER:
             return [await self._inbox(address.owner)]
+        if address.kind is AddressKind.SERVICE:
+            return await self._service(address)
         below = await self.store.run(nesting.below, address.box)
-        source = await self._check_policy(address, account, below)
+        source, held = await self._check_policy(address, account, below)
+        if held:
+            return [Target(address.owner, address.box, source=True, held=True)]
         inner = [Target(address.owner, box, source=True, nested=True) for box in below]
-        copies = await self._copies([address.box, *below]) if self.relay and (source.outside or below) else []
+        copies = await self.copies(source, below)
         return [Target(address.owner, address.box, source=True), *inner, *copies]
 
-    async def _copies(self, boxes_: Sequence[BoxId]) -> list[Outside]:
-        found = await self.store.run(outside.reading, boxes_)
+    async def copies(self, source: Source, below: Sequence[BoxId]) -> list[Outside]:
+        """Those of a source, and of the groups below it, who are elsewhere, where mail may leave."""
+        if not self.relay or not (source.outside or below):
+            return []
+        found = await self.store.run(outside.reading, [source.box, *below])
         return [Outside(each.address, via, return_path(each.token, via)) for via, each in found]
 
     async def _owners(self, token: str) -> tuple[Place, ...]:
@@ -195,19 +209,21 @@ class Router:
         """Where what concerns a source goes: the address that was set for it, else its owners, else postmaster."""
         if source.bounces_to:
             try:
-                places = await self.route_report(source.bounces_to)
-                if not any(isinstance(each, Target) and each.source for each in places):
+                if places := await self.route_report(source.bounces_to):
                     return places
                 log.warning("bounces of %s do not go to a group: they would come back", source.address)
             except Refused as error:
                 log.warning("bounces of %s cannot go to %s: %s", source.address, source.bounces_to, error)
-        members = await self.store.run(provision.members, source.box)
+        return tuple(await self._named_owners(source.box)) or await self.route(
+            f"{POSTMASTER}@{source.address.rpartition('@')[2]}", None
+        )
+
+    async def _named_owners(self, box: BoxId) -> list[Place]:
         inboxes: list[Place] = []
-        for each in members:
-            if MemberRole.OWNER in each.role:
-                with contextlib.suppress(NoSuchBox):  # being removed
-                    inboxes.append(await self._inbox(each.owner))
-        return tuple(inboxes) or await self.route(f"{POSTMASTER}@{source.address.rpartition('@')[2]}", None)
+        for each in await self.store.run(sources.with_role, box, MemberRole.OWNER):
+            with contextlib.suppress(NoSuchBox):  # being removed
+                inboxes.append(await self._inbox(each.owner))
+        return inboxes
 
     async def _inbox(self, owner: OwnerId) -> Target:
         box = self._inboxes.get(owner)
@@ -228,36 +244,37 @@ class Router:
             places.append(place)
         return Recipient(recipient.wish, tuple(places))
 
-    async def _check_policy(self, address: Address, account: Account | None, below: Sequence[BoxId]) -> Source:
-        """The source.  Raises NotAllowed.  Only a login proves who somebody is; an administrator may post everywhere.
+    async def _check_policy(
+        self, address: Address, account: Account | None, below: Sequence[BoxId]
+    ) -> tuple[Source, bool]:
+        """The source, and whether a moderator has to decide.  Raises NotAllowed.
 
-        Owners, moderators and named senders may post to theirs.  below: groups in this one, whose members are members
-        here.
+        below: groups in this one, whose members are members here.
         """
         source = await self.store.run(provision.source, address.box)
         if source is None:  # being removed
             raise NoSuchAddress(address.addr)
-        policy = source.post
-        if policy is PostPolicy.ANYONE:
-            return source
-        if account is not None:
-            if account.admin or policy is PostPolicy.LOCAL:
-                return source
-            reads = policy is PostPolicy.MEMBERS
-            if await self.store.run(provision.role, address.box, account.owner) & (NAMED | _reader(reads)):
-                return source
-            for box in below if reads else ():
-                if await self.store.run(provision.role, box, account.owner) & MemberRole.READER:
-                    return source
-        raise NotAllowed(f"may not post to {address.addr}")
+        roles = MemberRole(0)
+        if account is not None and not account.admin and asks_for_roles(source):
+            roles = await self.store.run(provision.role, address.box, account.owner)
+            if asks_below(source, roles):
+                for box in below:
+                    roles |= await self.store.run(provision.role, box, account.owner) & MemberRole.READER
+        if not may_post(source, account, roles):
+            raise NotAllowed(f"may not post to {address.addr}")
+        return source, is_held(source, account, roles)
+
+    async def _service(self, address: Address) -> list[Place]:
+        """What stands beside a group: letters to its owners are theirs, the rest is answered by the server."""
+        kind = ServiceKind(address.target)
+        if kind is ServiceKind.OWNER:
+            return list(await self._named_owners(address.box) or await self._administrators())
+        local, _, domain = address.addr.rpartition("@")
+        return [Service(f"{local.removesuffix(f'-{kind.value}')}@{domain}", address.box, kind)]
 
     async def _administrators(self) -> list[Target]:
         members = await self.store.run(provision.members, provision.ADMINISTRATORS)
         return [await self._inbox(each.owner) for each in members]
-
-
-def _reader(counts: bool) -> MemberRole:
-    return MemberRole.READER if counts else MemberRole(0)
 
 
 def _without_tag(addr: str) -> str:

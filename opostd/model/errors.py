@@ -42,6 +42,10 @@ class NotAllowed(Refused):
     """The one who asks may not do this."""
 
 
+class Explained(NotAllowed):
+    """The one who asks may not do this, and the text, which the peer is told, says why in words for a person."""
+
+
 class NoSuchAddress(Refused):
     """Nobody here has this address."""
 

@@ -19,6 +19,8 @@ PostId = NewType("PostId", bytes)
 
 SYSTEM_OWNER = OwnerId(1)
 """The account that owns every source box: one per group, and `everyone`.  Nobody logs in as it."""
+NOBODY = OwnerId(0)
+"""No account: who has not logged in."""
 
 
 def post_id_text(post: PostId) -> str:

@@ -4,9 +4,9 @@ Times are whole seconds since 1970-01-01 UTC unless the name says otherwise.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 
-from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
+from opostd.model.ids import NOBODY, BoxId, ModSeq, OwnerId, PostId, Uid
 
 
 class AccountState(IntEnum):
@@ -22,6 +22,7 @@ class AddressKind(IntEnum):
     USER = 0
     SOURCE = 1  # a group, or everyone: owner_id is SYSTEM_OWNER, box_id the source box
     ALIAS = 2  # target: other addresses, separated by spaces
+    SERVICE = 3  # an address beside a group's, such as team-join@: box_id is the source box, target the ServiceKind
 
 
 class PostPolicy(IntEnum):
@@ -34,6 +35,39 @@ class PostPolicy(IntEnum):
     ADMINS = 4  # administrators who have logged in: `everyone` at first
 
 
+class Moderation(IntEnum):
+    """Whose posts to a source wait for a moderator."""
+
+    NONE = 0
+    NON_MEMBERS = 1  # of who is neither a member nor named, or has not logged in
+    FIRST_POST = 2  # of whom no post was accepted before
+    ALL = 3  # of all but moderators, owners and administrators
+    SECOND = 4  # of all, and its author is not the one to accept it
+
+
+class Joining(IntEnum):
+    """Whether somebody joins and leaves a source by a letter."""
+
+    CLOSED = 0  # no: its owners decide who is in it
+    APPROVAL = 1  # an owner or moderator lets them in; they leave as they like
+    OPEN = 2
+
+
+class ServiceKind(Enum):
+    """The addresses beside a group's: what follows its name and a hyphen."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    OWNER = "owner"
+    REQUEST = "request"  # RFC 2142 6
+
+
+def service_address(addr: str, kind: ServiceKind) -> str:
+    """``team-join@example.org``, beside ``team@example.org``."""
+    local, _, domain = addr.rpartition("@")
+    return f"{local}-{kind.value}@{domain}"
+
+
 class MemberRole(IntFlag):
     """What somebody is to a source, as bits: a reader may also be a named sender.
 
@@ -44,6 +78,7 @@ class MemberRole(IntFlag):
     SENDER = 2
     OWNER = 4
     MODERATOR = 8
+    TRUSTED = 16  # a post of theirs was accepted: Moderation.FIRST_POST holds no more of them
 
 
 class Withdraw(IntEnum):
@@ -106,7 +141,8 @@ class Source:
 
     history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.  expiry_s: after which a
     post leaves boxes where it was not touched, 0 for never.  bounces_to: where bounces of its members elsewhere go,
-    empty for its owners; outside: whether it has any.
+    empty for its owners; outside: whether it has any.  archive: a URL where its posts can be read, or empty;
+    archived_at: that of one post, with ``{id}`` in it, or empty.
     """
 
     owner: OwnerId
@@ -118,6 +154,10 @@ class Source:
     expiry_s: int = 0
     bounces_to: str = ""
     outside: bool = False
+    moderation: Moderation = Moderation.NONE
+    joining: Joining = Joining.CLOSED
+    archive: str = ""
+    archived_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +237,15 @@ class NewPost:
 class Target:
     """A box that a post goes to.  source: it is a source box, so that subscribers are told.
 
-    nested: not named itself, but below a group that was: the message is that group's.
+    nested: not named itself, but below a group that was: the message is that group's.  held: a moderator decides
+    whether it goes there, and then to the groups below.
     """
 
     owner: OwnerId
     box: BoxId
     source: bool = False
     nested: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +260,17 @@ class Outside:
     return_path: str = ""
 
 
-Place = Target | Outside
-"""Where a recipient leads: a box here, or an address elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A letter to the server itself, about a group.  address, box: the group's."""
+
+    address: str
+    box: BoxId
+    kind: ServiceKind
+
+
+Place = Target | Outside | Service
+"""Where a recipient leads: a box here, an address elsewhere, or the server itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +331,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """A post with all that the spool must know of it."""
+    """A post with all that the spool must know of it.
+
+    author: who has logged in to send it; NOBODY where nobody has.  held_until: when a moderator's time to decide is
+    over.
+    """
 
     post: NewPost
     recipients: tuple[Recipient, ...] = ()
     origin: Origin = Origin()
+    author: OwnerId = NOBODY
+    held_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from opostd.model.errors import AddressTaken, BoxExists, NoSuchAddress, NoSuchBo
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
-from opostd.store import accounts, boxes, nesting, newcomers, schema, sources, subscriptions, sync
+from opostd.store import accounts, boxes, directory, nesting, newcomers, schema, sources, subscriptions, sync
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.newcomers import From
 from opostd.store.newcomers import subscribe as subscribe_box
@@ -29,37 +29,6 @@ __all__ = [
 ]  # fmt: skip
 
 EVERYONE = "everyone"
-_address = schema.address
-
-
-# The directory's steps
-
-
-@writes(Group.DIRECTORY)
-def _claim(tx: Tx, wanted: Address) -> Address:
-    """The address as it is afterwards: this one, or the one that was there."""
-    row = {
-        "addr": wanted.addr,
-        "owner_id": wanted.owner,
-        "kind": int(wanted.kind),
-        "box_id": wanted.box,
-        "target": wanted.target,
-    }
-    if inserted(tx, _address, row):
-        return wanted
-    found = accounts.address(tx, wanted.addr)
-    assert found is not None  # SQLite has one writer; on PostgreSQL what was in the way is committed
-    return found
-
-
-@writes(Group.DIRECTORY)
-def _release(tx: Tx, addr: str, kind: AddressKind) -> None:
-    tx.execute(sa.delete(_address).where(_address.c.addr == addr, _address.c.kind == int(kind)))
-
-
-@writes(Group.DIRECTORY)
-def _set_target(tx: Tx, addr: str, target: str) -> None:
-    tx.execute(sa.update(_address).where(_address.c.addr == addr).values(target=target))
 
 
 # The system
@@ -72,7 +41,7 @@ async def ensure_system(store: Store, domains: Sequence[str], now: int) -> None:
         addr = f"{EVERYONE}@{domain.lower()}"
         found = await store.run(accounts.address, addr)
         if found is None:
-            found = await store.run(_claim, Address(addr, SYSTEM_OWNER, AddressKind.SOURCE, new_box_id(), ""))
+            found = await store.run(directory.claim_group, addr, new_box_id())
         if found.kind is not AddressKind.SOURCE:
             raise AddressTaken(f"{addr} is needed for {EVERYONE}, and is somebody's")
         if await store.run(source, found.box) is None:
@@ -120,7 +89,7 @@ async def add_user(
     addr: folded; secret: an argon2id string, None for no login; scram: keys of the same password.  Raises
     AddressTaken.
     """
-    found = await store.run(_claim, Address(addr, new_owner_id(), AddressKind.USER, BoxId(0), ""))
+    found = await store.run(directory.claim, Address(addr, new_owner_id(), AddressKind.USER, BoxId(0), ""))
     if found.kind is not AddressKind.USER:
         raise AddressTaken(f"{addr} is taken")
     everyone = await store.run(accounts.address, f"{EVERYONE}@{addr.rpartition('@')[2]}")
@@ -160,7 +129,7 @@ async def delete_user(store: Store, login: str) -> None:
         await store.run(_remove_box, found.owner, box.box)
     await store.run(sources.leave_lists, found.owner)
     await store.run(_remove_account, found.owner)
-    await store.run(_release, login, AddressKind.USER)  # last: until then this can be called again
+    await store.run(directory.release, login, AddressKind.USER)  # last: until then this can be called again
 
 
 # Groups
@@ -169,8 +138,12 @@ async def delete_user(store: Store, login: str) -> None:
 async def add_group(
     store: Store, addr: str, *, title: str, members: Sequence[OwnerId], post: PostPolicy, now: int
 ) -> None:
-    """A group that its members read from now on.  Raises AddressTaken, NoSuchAddress for a member who is not there."""
-    found = await store.run(_claim, Address(addr, SYSTEM_OWNER, AddressKind.SOURCE, new_box_id(), ""))
+    """A group that its members read from now on.
+
+    Raises AddressTaken, for an address beside it too (``team-owner@``), BadAddress where those would be too long, and
+    NoSuchAddress for a member who is not there.
+    """
+    found = await store.run(directory.claim_group, addr, new_box_id())
     if found.kind is not AddressKind.SOURCE:
         raise AddressTaken(f"{addr} is taken")
     if await store.run(source, found.box) is not None:
@@ -188,7 +161,7 @@ async def delete_group(store: Store, addr: str) -> None:
     found = await store.run(sources.source_at, addr)
     if found is None:  # but perhaps an address whose group was never made
         await _source_box(store, addr)
-    await store.run(_release, addr, AddressKind.SOURCE)  # from now on 550; the rest is found by its source
+    await store.run(directory.release_group, addr)  # from now on 550; the rest is found by its source
     if found is None:
         return
     for member in await store.run(members, found.box):
@@ -321,14 +294,19 @@ async def set_history(store: Store, addr: str, since: int) -> None:
     await store.run(newcomers.set_history, await _source_box(store, addr), since)
 
 
+async def change(store: Store, addr: str, field: str, value: int | str) -> None:
+    """Another policy of a source from now on.  field: of ``sources.SETTABLE``.  Raises NoSuchAddress."""
+    await store.run(sources.change, await _source_box(store, addr), field, value)
+
+
 async def set_expiry(store: Store, addr: str, expiry_s: int) -> None:
     """After how long what is posted from now on comes to its end; 0 for never.  Raises NoSuchAddress."""
-    await store.run(sources.set_expiry, await _source_box(store, addr), expiry_s)
+    await change(store, addr, "expiry_s", expiry_s)
 
 
 async def set_policy(store: Store, addr: str, post: PostPolicy) -> None:
     """Who may send to a source.  Raises NoSuchAddress."""
-    await store.run(sources.set_policy, await _source_box(store, addr), post)
+    await change(store, addr, "post", int(post))
 
 
 async def give_role(store: Store, addr: str, owner: OwnerId, roles: MemberRole) -> None:
@@ -351,11 +329,11 @@ async def add_alias(store: Store, addr: str, targets: Sequence[str]) -> None:
     Raises AddressTaken when the address is a person's or a group's.
     """
     target = " ".join(targets)
-    found = await store.run(_claim, Address(addr, OwnerId(0), AddressKind.ALIAS, BoxId(0), target))
+    found = await store.run(directory.claim, Address(addr, OwnerId(0), AddressKind.ALIAS, BoxId(0), target))
     if found.kind is not AddressKind.ALIAS:
         raise AddressTaken(f"{addr} is taken")
     if found.target != target:
-        await store.run(_set_target, addr, target)
+        await store.run(directory.set_target, addr, target)
 
 
 async def remove_alias(store: Store, addr: str) -> None:
@@ -363,4 +341,4 @@ async def remove_alias(store: Store, addr: str) -> None:
     found = await store.run(accounts.address, addr)
     if found is None or found.kind is not AddressKind.ALIAS:
         raise NoSuchAddress(f"there is no alias {addr}")
-    await store.run(_release, addr, AddressKind.ALIAS)
+    await store.run(directory.release, addr, AddressKind.ALIAS)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
 from opostd.model.records import Mailing, Origin, Wish
-from opostd.store import posts, schema
+from opostd.store import held, posts, schema
 from opostd.store.database import chunks
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import HELD_AT, read_wishes
@@ -166,8 +166,8 @@ def _bound(key: Key) -> dict[str, object]:
 
 @writes(Group.POST)
 def drop_post(tx: Tx, post: PostId) -> int:
-    """Removes all that waits of a post, for boxes here and addresses elsewhere; how many rows that were."""
-    found = 0
+    """Removes all that waits of a post, for boxes here, addresses elsewhere, or moderators; how many rows that were."""
+    found = held.forget_post(tx, post)
     for table in (_spool, schema.outgoing):
         found += tx.execute(sa.delete(table).where(table.c.post_id == post)).rowcount
     return found

@@ -63,7 +63,7 @@ def note(tx: Tx, unreferenced: Sequence[PostId], in_use: Sequence[PostId], now: 
 
 @writes(Group.POST)
 def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[PostId]:
-    """Deletes those posts that were noted before that time, and are not in the spool; which those are."""
+    """Deletes those posts that were noted before that time, and wait for nobody; which those are."""
     gone: list[PostId] = []
     for page in chunks(_not_spooled(tx, unreferenced)):
         noted = tx.execute(
@@ -80,6 +80,6 @@ def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[Po
 def _not_spooled(tx: Tx, ids: Sequence[PostId]) -> list[PostId]:
     waiting: set[bytes] = set()
     for page in chunks(ids):
-        for table in (_spool, _outgoing):
+        for table in (_spool, _outgoing, schema.held):
             waiting.update(tx.execute(sa.select(table.c.post_id).where(table.c.post_id.in_(page))).scalars())
     return [id_ for id_ in ids if id_ not in waiting]

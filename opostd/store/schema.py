@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0011"
+REVISION = "0012"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -47,8 +47,8 @@ address = sa.Table(
     sa.Column("addr", sa.Text, primary_key=True),  # folded: accounts.fold_address
     _big("owner_id", default=0),  # of a USER; SYSTEM_OWNER for a SOURCE; 0 for an ALIAS
     sa.Column("kind", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # AddressKind
-    _big("box_id", default=0),  # of a SOURCE: its source box
-    _text("target"),  # of an ALIAS: addresses, folded, separated by spaces
+    _big("box_id", default=0),  # of a SOURCE, and of a SERVICE beside it: the source box
+    _text("target"),  # of an ALIAS: addresses, folded, separated by spaces; of a SERVICE: ServiceKind
 )
 
 # owner
@@ -192,6 +192,10 @@ source = sa.Table(
     _big("expiry_s", default=0),  # after which a post leaves boxes where it was not touched; 0: never
     _text("bounces_to"),  # where bounces of its members elsewhere go; empty: to its owners
     sa.Column("outside", sa.Boolean, nullable=False, server_default=sa.false()),  # it has members elsewhere
+    sa.Column("moderation", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # Moderation
+    sa.Column("joining", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # Joining
+    _text("archive"),  # URL of List-Archive, or empty
+    _text("archived_at"),  # URL of Archived-At with {id} in it, or empty
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 
@@ -319,6 +323,34 @@ spool = sa.Table(
     _text("ret"),
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),  # of the delay
     sa.Index("spool_next", "next_at"),
+    sqlite_with_rowid=False,
+)
+
+held = sa.Table(
+    "held",  # accepted, and waiting for a moderator of this source
+    metadata[Group.POST],
+    _post_id("post_id", primary_key=True),
+    _key("box_id"),
+    _big("author", default=0),  # the account that has sent it; 0: nobody who had logged in
+    _big("created"),
+    _big("expires"),
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),  # its moderators, and its author
+    _text("sender"),
+    _text("wishes"),
+    _text("envid"),
+    _text("ret"),
+    sa.Index("held_expires", "expires"),
+    sqlite_with_rowid=False,
+)
+
+held_token = sa.Table(
+    "held_token",  # by which a moderator decides in a letter; goes with the row of held
+    metadata[Group.POST],
+    _post_id("post_id", primary_key=True),
+    _key("box_id"),
+    _key("moderator"),
+    sa.Column("digest", sa.Text, nullable=False),  # SHA-256 of the token, in hexadecimal
+    sa.Index("held_token_digest", "digest"),
     sqlite_with_rowid=False,
 )
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
-from opostd.model.records import MemberRole, PostPolicy, Source
+from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Source
 from opostd.store import nesting, schema
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
 from opostd.store.dialect import insert_new, inserted
@@ -36,6 +36,10 @@ _SOURCE = sa.select(
     _source.c.expiry_s,
     _source.c.bounces_to,
     _source.c.outside,
+    _source.c.moderation,
+    _source.c.joining,
+    _source.c.archive,
+    _source.c.archived_at,
 )
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
 
@@ -50,9 +54,23 @@ class Member:
 
 
 def _source_of(row: Any) -> Source:
-    owner, box, address, title, post, history, expiry_s, bounces_to, outside = row
-    policy = PostPolicy(post)
-    return Source(OwnerId(owner), BoxId(box), address, title, policy, history, expiry_s, bounces_to, bool(outside))
+    owner, box, address, title, post, history, expiry_s, bounces_to, outside = row[:9]
+    moderation, joining, archive, archived_at = row[9:]
+    return Source(
+        OwnerId(owner),
+        BoxId(box),
+        address,
+        title,
+        PostPolicy(post),
+        history,
+        expiry_s,
+        bounces_to,
+        bool(outside),
+        Moderation(moderation),
+        Joining(joining),
+        archive,
+        archived_at,
+    )
 
 
 @reads(Group.OWNER)
@@ -119,20 +137,34 @@ def add_source(
     return True
 
 
+SETTABLE = frozenset({"title", "post", "expiry_s", "moderation", "joining", "archive", "archived_at"})
+"""Fields of a Source that ``change`` takes."""
+
+
 @writes(Group.OWNER)
-def set_policy(tx: Tx, box: BoxId, post: PostPolicy) -> None:
-    """Raises NoSuchAddress."""
+def change(tx: Tx, box: BoxId, field: str, value: int | str) -> None:
+    """Another policy from now on.  field: of SETTABLE.  Raises NoSuchAddress."""
+    assert field in SETTABLE
     changed = tx.execute(
-        sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values(post=int(post)).returning(_source.c.box_id)
+        sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values({field: value}).returning(_source.c.box_id)
     ).first()
     if changed is None:
         raise NoSuchAddress("there is no such group")
 
 
-@writes(Group.OWNER)
-def set_expiry(tx: Tx, box: BoxId, expiry_s: int) -> None:
-    """After how long what is posted from now on comes to its end; 0 for never."""
-    tx.execute(sa.update(_source).where(_SYSTEM, _source.c.box_id == box).values(expiry_s=expiry_s))
+@reads(Group.OWNER)
+def with_role(tx: Tx, source_box: BoxId, roles: MemberRole) -> list[Member]:
+    """Who has one of these roles, by address."""
+    rows = tx.execute(
+        sa.select(_member.c.member_owner, _member.c.address, _member.c.role)
+        .where(
+            _member.c.owner_id == SYSTEM_OWNER,
+            _member.c.source_box == source_box,
+            _member.c.role.bitwise_and(int(roles)) != 0,
+        )
+        .order_by(_member.c.address)
+    )
+    return [Member(OwnerId(owner), address, MemberRole(role)) for owner, address, role in rows]
 
 
 @writes(Group.OWNER)

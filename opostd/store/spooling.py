@@ -1,4 +1,5 @@
-"""Rows of the spool from the recipients of a message: one for each box here, one for each address elsewhere.
+"""Rows of the spool from the recipients of a message: one for each box here, one for each address elsewhere; and one
+of ``held`` for each source that a moderator decides for.
 
 What must stay true: they are written in the transaction that keeps the post; a place named by several recipients has
 one row, so that nobody gets a message twice.
@@ -7,8 +8,8 @@ one row, so that nobody gets a message twice.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Mailing, Notify, Outside, Target, Wish
+from opostd.model.ids import BoxId, OwnerId, PostId
+from opostd.model.records import Mailing, Notify, Origin, Outside, Target, Wish
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
@@ -37,10 +38,12 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
     """What is still to be done for posts that are kept with this transaction."""
     boxes: list[dict[str, object]] = []
     elsewhere: list[dict[str, object]] = []
+    held: list[dict[str, object]] = []
     for mailing in mailings:
         wishes: dict[tuple[OwnerId, BoxId, bool], dict[Wish, None]] = {}
         named: dict[str, tuple[Outside, Wish]] = {}
         copies: dict[str, tuple[Outside, Wish]] = {}
+        waiting: dict[BoxId, dict[Wish, None]] = {}
         for recipient in mailing.recipients:
             for place in recipient.places:
                 if isinstance(place, Outside):
@@ -48,16 +51,20 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
                         copies.setdefault(place.address.lower(), (place, recipient.wish))
                     else:
                         named.setdefault(place.address, (place, recipient.wish))
-                else:
+                elif isinstance(place, Target) and place.held:
+                    waiting.setdefault(place.box, {})[recipient.wish] = None
+                elif isinstance(place, Target):
                     wishes.setdefault((place.owner, place.box, place.source), {})[_wish(recipient.wish, place)] = None
-        common = {
+        about = {
             "post_id": mailing.post.facts.id,
-            "next_at": now,
             "created": now,
             "sender": storable(mailing.origin.sender),
             "envid": mailing.origin.envid,
             "ret": mailing.origin.ret,
         }
+        common = {**about, "next_at": now}
+        decided = {**about, "author": mailing.author, "expires": mailing.held_until}
+        held += [{**decided, "box_id": box, "wishes": storable(write_wishes(those))} for box, those in waiting.items()]
         boxes += [
             {**common, "owner_id": owner, "box_id": box, "source": source, "wishes": storable(write_wishes(those))}
             for (owner, box, source), those in wishes.items()
@@ -69,6 +76,39 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
         insert_new(tx, schema.spool, rows)
     for rows in chunks(elsewhere):
         insert_new(tx, schema.outgoing, rows)
+    for rows in chunks(held):
+        insert_new(tx, schema.held, rows)
+
+
+def spool_accepted(
+    tx: Tx,
+    post: PostId,
+    origin: Origin,
+    wishes: Sequence[Wish],
+    targets: Sequence[Target],
+    copies: Sequence[Outside],
+    now: int,
+) -> None:
+    """What a moderator has accepted is to be put into these sources, with the wishes of those it was sent to.
+
+    copies: for their members elsewhere.
+    """
+    about = {"post_id": post, "created": now, "sender": storable(origin.sender), "envid": origin.envid}
+    common: dict[str, object] = {**about, "ret": origin.ret, "next_at": now}
+    rows = [
+        {
+            **common,
+            "owner_id": each.owner,
+            "box_id": each.box,
+            "source": True,
+            "wishes": storable(write_wishes(_wish(wish, each) for wish in wishes)),
+        }
+        for each in targets
+    ]
+    for page in chunks(rows):
+        insert_new(tx, schema.spool, page)
+    for outgoing in chunks([{**common, **_address(each, wishes[0])} for each in copies]):
+        insert_new(tx, schema.outgoing, outgoing)
 
 
 def _wish(wish: Wish, target: Target) -> Wish:

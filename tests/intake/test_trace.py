@@ -8,8 +8,8 @@ from opostd.config import LimitSettings
 from opostd.intake import lists
 from opostd.intake.message import Message, read
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
-from opostd.model.ids import SYSTEM_OWNER, BoxId, PostId
-from opostd.model.records import PostPolicy, Source
+from opostd.model.ids import SYSTEM_OWNER, BoxId, PostId, post_id_text
+from opostd.model.records import Joining, PostPolicy, Source
 
 HOST = "mail.opost.example"
 POST = PostId(bytes(range(16)))
@@ -101,11 +101,13 @@ def test_completed(raw: bytes, names: list[bytes]) -> None:
     assert done.octets.endswith(b"\r\n\r\nx")
 
 
-def source(policy: PostPolicy, address: str = "team@opost.example", title: str = "The team") -> Source:
-    return Source(SYSTEM_OWNER, BoxId(7), address, title, policy)
+def source(policy: PostPolicy, address: str = "team@opost.example", title: str = "The team", **more: object) -> Source:
+    return Source(SYSTEM_OWNER, BoxId(7), address, title, policy, **more)  # type: ignore[arg-type]
 
 
-WAY_OUT = b"List-Unsubscribe: <mailto:postmaster@opost.example?subject=unsubscribe%20team%40opost.example>\r\n"
+HELP = b"List-Help: <mailto:team-request@opost.example?subject=help>\r\n"
+OWNER = b"List-Owner: <mailto:team-owner@opost.example>\r\n"
+WAY_OUT = HELP + b"List-Unsubscribe: <mailto:team-owner@opost.example?subject=unsubscribe>\r\n" + OWNER
 LISTS = [
     (
         [source(PostPolicy.MEMBERS)],
@@ -117,15 +119,31 @@ LISTS = [
         b'List-Id: "A \\"b\\"  X: y" <team.opost.example>\r\n' + WAY_OUT,
     ),
     ([source(PostPolicy.ANYONE), source(PostPolicy.ADMINS, "all@opost.example")], b""),
+    (
+        [source(PostPolicy.NAMED, title="", joining=Joining.APPROVAL, archive="https://x.example/team/")],
+        b"List-Id: <team.opost.example>\r\n"
+        + HELP
+        + b"List-Subscribe: <mailto:team-join@opost.example>\r\nList-Unsubscribe: <mailto:team-leave@opost.example>\r\n"
+        + OWNER
+        + b"List-Archive: <https://x.example/team/>\r\n",
+    ),
+    (
+        [source(PostPolicy.NAMED, title="", archived_at="https://x.example/{id}")],
+        b"List-Id: <team.opost.example>\r\n"
+        + WAY_OUT
+        + b"Archived-At: <https://x.example/"
+        + post_id_text(POST).encode()
+        + b">\r\n",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("sources", "wanted"), LISTS)
 def test_lists(sources: list[Source], wanted: bytes) -> None:
-    raw = b"List-Id: <other>\r\nList-Post: <mailto:x>\r\nA: 1\r\n\r\nbody"
-    assert lists.addressed(message(raw), sources).octets == wanted + b"A: 1\r\n\r\nbody"
+    raw = b"Archived-At: <https://y>\r\nList-Id: <other>\r\nList-Post: <mailto:x>\r\nA: 1\r\n\r\nbody"
+    assert lists.addressed(message(raw), sources, POST).octets == wanted + b"A: 1\r\n\r\nbody"
 
 
 def test_no_list_no_change() -> None:
     raw = b"List-Id: <other>\r\n\r\nbody"
-    assert lists.addressed(message(raw), []).octets == raw
+    assert lists.addressed(message(raw), [], POST).octets == raw

@@ -102,12 +102,15 @@ async def _account(store: Store, name: str) -> Account:
 
 
 @contextlib.asynccontextmanager
-async def world(store: Store, *names: str, made: bool = False, relay: bool = False) -> AsyncIterator[World]:
-    """anna, bob, and root (an administrator), or those named; and an intake.  made: they are there already; relay: mail may leave."""
+async def world(
+    store: Store, *names: str, made: bool = False, relay: bool = False, now: Callable[[], int] = lambda: NOW
+) -> AsyncIterator[World]:
+    """anna, bob, and root (an administrator), or those named; and an intake.
+
+    made: they are there already; relay: mail may leave.
+    """
     renderer = RenderPool(RenderSettings())
-    intake = Intake(
-        store, renderer, limits=LIMITS, hostname=HOSTNAME, domains=(DOMAIN, OTHER), relay=relay, now=lambda: NOW
-    )
+    intake = Intake(store, renderer, limits=LIMITS, hostname=HOSTNAME, domains=(DOMAIN, OTHER), relay=relay, now=now)
     await provision.ensure_system(store, (DOMAIN, OTHER), now=NOW)
     people: dict[str, Account] = {}
     for name in names or ("anna", "bob", "root"):

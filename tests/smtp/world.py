@@ -1,7 +1,8 @@
 """A store with users, and one SMTP door over it on a loopback socket.
 
 anna, bob and root (an administrator) log in with ``secret``; cara is disabled; ``sales`` is an alias of anna and bob,
-``postmaster`` of root, ``team`` a group of anna and bob that locals may post to, ``everyone`` is as it comes.
+``postmaster`` of root, ``team`` a group of anna and bob that locals may post to, ``everyone`` is as it comes; anna owns
+``news``, where the posts of who is no member wait for her.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from argon2 import PasswordHasher
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings, LimitSettings, Markdown, RenderSettings
 from opostd.intake.intake import Intake
-from opostd.model.records import Account, AccountState, PostPolicy
+from opostd.model.records import Account, AccountState, MemberRole, Moderation, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
 from opostd.smtp.examine import Examiner
@@ -135,6 +136,12 @@ class World:
         await provision.add_group(
             self.store, f"team@{DOMAIN}", title="team", members=members, post=PostPolicy.LOCAL, now=NOW
         )
+
+        await provision.add_group(
+            self.store, f"news@{DOMAIN}", title="News", members=members[:1], post=PostPolicy.ANYONE, now=NOW
+        )
+        await provision.change(self.store, f"news@{DOMAIN}", "moderation", int(Moderation.NON_MEMBERS))
+        await provision.give_role(self.store, f"news@{DOMAIN}", members[0], MemberRole.OWNER)
 
     async def messages(self, user: str, box: str = "INBOX") -> list[bytes]:
         """The raw messages in a box, in order of their UIDs; what its sources have for it is brought in first."""

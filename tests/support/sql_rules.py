@@ -24,8 +24,9 @@ KEY_OF = {
     Group.OWNER: OWNER,
 }
 # The reaper's question, the administrator's list of accounts, who has a post, who reads a source, what is set aside
-# and who has looked at their mail go over all owners (rule 1).
+# and who has looked at their mail go over all owners (rule 1); step 0012 of the directory over all groups.
 SCATTERS = (
+    re.compile(r"SELECT address\.addr, .*FROM address\s+WHERE address\.kind = ", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_owner = ", re.IGNORECASE | re.DOTALL),
     re.compile(
         r"SELECT delivered_post\.owner_id, delivered_post\.bits\s+FROM delivered_post\s+"
