@@ -12,7 +12,7 @@ from opostd.intake.moderation import DECIDED, digest
 from opostd.model.errors import Explained, LimitReached, NoSuchAddress, NoSuchPost, NotAllowed
 from opostd.model.ids import SYSTEM_OWNER, PostId
 from opostd.model.records import MemberRole, Moderation, Notify, PostPolicy, Target, Withdraw
-from opostd.store import accounts, changes, held, nesting, provision, reap, sources, withdraw
+from opostd.store import accounts, changes, held, nesting, outgoing, outside, provision, reap, sources, withdraw
 from opostd.store.held import Held
 from opostd.store.run import Store
 from tests.intake.world import DOMAIN, NOW, World, text, world
@@ -195,6 +195,27 @@ def test_accepting_reaches_the_groups_below(store: Store) -> None:
             await here.queue_is_empty()
             assert await here.subjects("cara") == ["x"]
             assert sorted(await here.subjects("anna")) == ["Your message was delivered", "x"]
+
+    asyncio.run(main())
+
+
+def test_accepting_reaches_members_elsewhere(store: Store) -> None:
+    """By mail, but for those whom the message names: they had theirs when it came."""
+
+    async def main() -> None:
+        async with world(store, "anna", "bob", "mod", "root", relay=True) as here:
+            await provision.add_group(store, TEAM, title="", members=[], post=PostPolicy.LOCAL, now=NOW)
+            await provision.change(store, TEAM, "moderation", int(Moderation.ALL))
+            box = (await the_source(here, TEAM)).box
+            for name in ("ann@far.example", "Ben@far.example"):
+                await store.run(outside.add, box, name, name[0].lower() * 16)
+            raw = b"To: <team@opost.example>, b <ben@FAR.example>\r\n" + text("x", sender="anna")
+            post = await here.submit("", "team", "ben@far.example", sender="anna", raw=raw)
+            assert [row.address for row in await store.run(outgoing.of_post, post)] == ["ben@far.example"]
+            await here.intake.moderators.accept(await the_row(here))
+            assert sorted((row.address, row.origin.sender) for row in await store.run(outgoing.of_post, post)) == [
+                ("ann@far.example", f"bounce+{'a' * 16}@{DOMAIN}"), ("ben@far.example", f"anna@{DOMAIN}"),
+            ]  # fmt: skip
 
     asyncio.run(main())
 
