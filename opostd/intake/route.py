@@ -98,7 +98,7 @@ class Router:
         return tuple(
             each
             for each in await self.route(sender, None)
-            if isinstance(each, Outside) or (isinstance(each, Target) and not each.source)
+            if (isinstance(each, Outside) and not each.via) or (isinstance(each, Target) and not each.source)
         )
 
     def is_ours(self, address: str) -> bool:
