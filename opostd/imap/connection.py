@@ -254,6 +254,7 @@ class Connection:
             await self._flush()
             raise Gone
         self._write(format_response(status, refused.tag))
+        self._note(status.condition, status.text)
         self._count_error()
 
     def _count_error(self) -> None:
@@ -283,6 +284,7 @@ class Connection:
                     done = UIDS_ONLY
                 else:
                     done = await self._handle(row, command)
+            self._note(done.condition, f"{name[:40]!r}: {done.text}")
         except (Gone, ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -323,10 +325,15 @@ class Connection:
         if not isinstance(error, OpostError):
             incident = secrets.token_hex(4)
             log.error("incident %s: peer=%s", incident, self.peer, exc_info=error)
-        elif not isinstance(error, BadSyntax):
-            log.info("imap no: peer=%s %s: %s", self.peer, type(error).__name__, error)
         status = faults.reply(error, incident)
+        if not incident:
+            self._note(status.condition, f"{type(error).__name__}: {error}")
         return Done(status.condition, status.text, status.code)
+
+    def _note(self, condition: Condition, what: str) -> None:
+        """A refusal is told to the log, for who asks why a mail program complains; not the grammar of passers-by."""
+        if condition is Condition.NO or (condition is Condition.BAD and self.session.account is not None):
+            log.info("imap %s: peer=%s %s", condition.value.decode().lower(), self.peer, what)
 
     def _show_changes(self, may_expunge: bool) -> None:
         box = self.session.selected

@@ -1,6 +1,8 @@
 """A real daemon with three people and a group, over SQLite and over PostgreSQL."""
 
 import asyncio
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,3 +98,53 @@ def site(store_settings: StoreSettings, tmp_path: Path) -> Iterator[Site]:
         yield Site(daemon.config, daemon, store_settings)
     finally:
         daemon.stop()
+
+
+@dataclass
+class Person:
+    """Somebody of a daemon that several tests share."""
+
+    name: str
+    site: Site
+
+    @property
+    def address(self) -> str:
+        return f"{self.name}@{DOMAIN}"
+
+    @property
+    def imaps(self) -> int:
+        return self.site.daemon.ports["imaps"]
+
+    @property
+    def certificate(self) -> Path:
+        """The daemon's own, for a client that verifies it; it is for localhost and 127.0.0.1."""
+        return next(self.site.config.parent.rglob("certificate.pem"))
+
+
+def complaints(output: str) -> list[str]:
+    """The lines of a daemon's log that tell of a NO, a BAD or trouble."""
+    return [line for line in output.splitlines() if re.search(r"imap (no|bad):|incident|warning|error|Traceback", line)]
+
+
+@pytest.fixture(scope="module")
+def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One daemon, on SQLite, for all tests of a module: for what depends on no store and comes as several users."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(sqlite_template, folder / "opostd.db")
+    settings = StoreSettings(url=f"sqlite:///{folder}/opostd.db")
+    asyncio.run(people(settings))
+    daemon = start_daemon(folder, config_text=CONFIG.format(url=settings.url), migrate=False)
+    try:
+        yield Site(daemon.config, daemon, settings)
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture
+def person(served: Site, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """A new user, whose mail program must be content: no NO, BAD or trouble is in the log afterwards."""
+    name = re.sub(r"\W|_", "", request.node.name.removeprefix("test_"))[:20]
+    served.add_user(name)
+    before = len(served.daemon.output)
+    yield Person(name, served)
+    assert not complaints(served.daemon.output[before:])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import DOMAIN, PASSWORD, Site
+from tests.e2e.conftest import DOMAIN, PASSWORD, Site, complaints
 from tests.e2e.mailbox import imap, subjects, submission, text_mail, uids, unverified, whole
 
 MARKDOWN = "From: anna@opost.example\r\nTo: bob@opost.example\r\nSubject: Hello\r\n\r\nHello **you**\r\n\r\n- one\r\n"
@@ -53,6 +53,7 @@ def test_curl_appends(site: Site, tmp_path: Path) -> None:
     shown = tmp_path / "shown.eml"
     run("curl", "-sS", "-k", "-u", f"anna:{PASSWORD}", "-o", shown, url + ";MAILINDEX=1")
     assert shown.read_bytes().decode() == MARKDOWN  # nothing is rendered or added on APPEND
+    assert not complaints(site.daemon.output)
 
 
 @pytest.mark.parametrize("auth", ["PLAIN", "LOGIN"])
@@ -166,6 +167,7 @@ def test_mbsync_both_ways(site: Site, tmp_path: Path) -> None:
     before = sorted(path.name for path in folder.rglob("*") if path.is_file() and "," in path.name)
     run(*sync)  # a third time: nothing to do
     assert before == sorted(path.name for path in folder.rglob("*") if path.is_file() and "," in path.name)
+    assert not complaints(site.daemon.output)
 
 
 def in_terminal(command: list[str], environment: dict[str, str], until: Path, seconds: float = 60) -> str:
@@ -220,6 +222,7 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message>{saved}<enter>y<first-entr
     assert saved.read_text().count("Subject: mutt ") == 3
     with imap(site, "anna") as client:
         assert len(subjects(client)) == 2
+    assert not complaints(site.daemon.output)
 
 
 def test_imaplib_round_trip(site: Site) -> None:
