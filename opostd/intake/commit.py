@@ -27,7 +27,7 @@ MAX_BATCH_ROWS = 500  # of the spool, in one transaction (rule 9); a message to 
 MAX_WAITING_OCTETS = 64 * 1024 * 1024
 MAX_FORGOTTEN = 10_000  # spool rows to be removed; past it the retry loop finds them, and delivers nothing twice
 # A spool row that is done goes with the next commit, which is free.  It is not kept longer than this: should the
-# process die before, the post is delivered again, and a reader who has moved it away meanwhile would have it twice.
+# process die before, the post is looked for in its box once more, and among all that has left it.
 LINGER_S = 0.005
 PAUSE_S = 1.0  # before spool rows are removed again after a fault
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from opostd.model.errors import NoSuchBox, OpostError, OverQuota, Unavailable
 from opostd.model.ids import BoxId, OwnerId, PostId, Uid, post_id_text
@@ -209,6 +209,8 @@ class Deliverer:
     def _hold(self, arrivals: dict[PostId, Arrival], error: OpostError) -> None:
         """Keep them in front of what comes next for their box, as far as there is room."""
         held = {post: arrival for post, arrival in arrivals.items() if arrival.spooled}
+        for arrival in held.values():  # a COMMIT whose answer was lost may have put it there
+            arrival.delivery = replace(arrival.delivery, again=True)
         in_all = sum(map(len, self._held.values()))
         if held and len(held) <= MAX_HELD_OF_BOX and in_all + len(held) <= MAX_HELD:
             self._held.setdefault(next(iter(held.values())).key, {}).update(held)

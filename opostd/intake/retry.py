@@ -99,7 +99,7 @@ class Retry:
                 await self._store.run(queue.retry_later, row.key, "LostPost: the store has no such post", HELD_AT)
                 continue
             ticket = Ticket(1, loop.create_future())
-            delivery = Delivery(row.post, facts[row.post].size, row.created, 0, ())
+            delivery = Delivery(row.post, facts[row.post].size, row.created, again=True)
             told = any(Notify.SUCCESS in wish.notify for wish in row.wishes)
             self._deliverer.put([Arrival(row.owner, row.box, delivery, (ticket,), told=told)])
             tickets.append((row, ticket))

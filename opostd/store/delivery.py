@@ -1,7 +1,8 @@
 """Posts into boxes: commit 2 of design.md 4; charged to the owner of the box, but in a source box.
 
 UIDs are taken from the box under its lock, so they become visible in the order of commits, and a delivery that runs
-again finds its posts there: a post that the box has keeps its UID and costs no modseq.
+again finds its posts there: a post that the box has keeps its UID and costs no modseq.  One that may have been there
+(``again``) is looked for among what has left the box, too: its reader may have moved or expunged it meanwhile.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from opostd.store.dialect import among, insert_delivered
 from opostd.store.locks import charge
 from opostd.store.run import Group, Tx, writes
 
-_dp = schema.delivered_post
+_dp, _gone = schema.delivered_post, schema.expunged
 _KNOWN = {
     dialect: sa.select(_dp.c.post_id, _dp.c.uid).where(
         _dp.c.owner_id == sa.bindparam("owner", type_=sa.BigInteger),
@@ -32,13 +33,17 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A post on its way into a box.  size: its octets; bits, keywords: the flags it arrives with (APPEND)."""
+    """A post on its way into a box.  size: its octets; bits, keywords: the flags it arrives with (APPEND).
+
+    again: an earlier try may have put it there, and whoever tried could not say.
+    """
 
     post: PostId
     size: int
     internaldate: int
     bits: int = 0
     keywords: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,9 @@ def deliver(
     # The lock first, with as many UIDs as may be needed; what is there already is given back.
     taken, *own = charge(tx, owner, box, octets, messages, uids=len(posts), modseqs=1)
     uids = known_uids(tx, owner, box, [each.post for each in posts])
+    doubtful = [each.post for each in posts if (each.again or tx.again) and each.post not in uids]
+    if doubtful:
+        uids |= _left(tx, owner, box, doubtful)
     fresh = {each.post: each for each in posts if each.post not in uids}
     given_back = len(posts) - len(fresh)
     if given_back:
@@ -110,6 +118,19 @@ def deliver_many(
         except (NoSuchBox, OverQuota) as error:  # with nothing written, or nothing left of it
             results[at] = error
     return [results[at] for at in range(len(deliveries))]
+
+
+def _left(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[PostId, Uid]:
+    """The UIDs under which posts were in the box, that have left it.  Goes through all that left: rare, slow."""
+    found: dict[PostId, Uid] = {}
+    for page in chunks(ids):
+        rows = tx.execute(
+            sa.select(_gone.c.post_id, _gone.c.uid).where(
+                _gone.c.owner_id == owner, _gone.c.box_id == box, _gone.c.post_id.in_(page)
+            )
+        )
+        found.update((PostId(post), Uid(uid)) for post, uid in rows)
+    return found
 
 
 def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[PostId, Uid]:

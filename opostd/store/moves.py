@@ -41,8 +41,10 @@ _ROW = {
 }
 _COPY = sa.insert(_dp).from_select(list(_ROW), sa.select(*_ROW.values()).where(*ONE_RANGE))
 _REMEMBER = sa.insert(_gone).from_select(
-    ["owner_id", "box_id", "modseq", "uid"],
-    sa.select(_dp.c.owner_id, _dp.c.box_id, _big("new_modseq"), _dp.c.uid).where(*ONE_RANGE),
+    ["owner_id", "box_id", "modseq", "uid", "post_id"],
+    sa.select(
+        _dp.c.owner_id, _dp.c.box_id, _big("new_modseq"), _dp.c.uid, sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE)
+    ).where(*ONE_RANGE),
 )
 _DELETE = sa.delete(_dp).where(*ONE_RANGE)
 

@@ -127,6 +127,8 @@ expunged = sa.Table(
     _key("box_id"),
     _key("modseq"),
     _key("uid"),
+    # What it was, for a delivery that is done again after a crash; NULL: it left before that was written down
+    sa.Column("post_id", PostIdType()),
     sqlite_with_rowid=False,
 )
 

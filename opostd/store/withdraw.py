@@ -209,14 +209,23 @@ def _take(tx: Tx, rows: Sequence[Held], policy: Withdraw) -> list[Held]:
         bit = SEEN if policy is Withdraw.UNREAD else FLAGGED
         conditions.append(sa.or_(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.bits.bitwise_and(bit) == 0))
     deleted = tx.execute(
-        sa.delete(_dp).where(*conditions).returning(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits, _dp.c.size)
+        sa.delete(_dp)
+        .where(*conditions)
+        .returning(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits, _dp.c.size, _dp.c.post_id)
     ).all()
-    gone = sorted(Held(OwnerId(owner), BoxId(box), Uid(uid), bits) for owner, box, uid, bits, _ in deleted)
-    for owner, box, _, bits, size in sorted(deleted):
+    posts = {Held(OwnerId(owner), BoxId(box), Uid(uid), bits): post for owner, box, uid, bits, _, post in deleted}
+    gone = sorted(posts)
+    for owner, box, _, bits, size, _ in sorted(deleted):
         if not bits & UNCHARGED:
             charge(tx, owner, box, -size, -1)
     left = [
-        {"owner_id": each.owner, "box_id": each.box, "modseq": modseqs[each.owner, each.box], "uid": each.uid}
+        {
+            "owner_id": each.owner,
+            "box_id": each.box,
+            "modseq": modseqs[each.owner, each.box],
+            "uid": each.uid,
+            "post_id": posts[each],
+        }
         for each in gone
     ]
     for page in chunks(left):
