@@ -27,14 +27,13 @@ from opostd.intake.fullness import Fullness
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, read
 from opostd.intake.moderation import Moderators
-from opostd.intake.report import Action, Status
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
-from opostd.intake.route import Router
+from opostd.intake.route import Router, once_each
 from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
 from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
-from opostd.intake.verp import says_failed, token_of
+from opostd.intake.verp import failed_paths, token_of
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, OverQuota, Unavailable
 from opostd.model.ids import NOBODY, BoxId, OwnerId, PostId, Uid, post_id_text
@@ -54,7 +53,7 @@ from opostd.model.records import (
     Wish,
 )
 from opostd.render.pool import RenderPool
-from opostd.store import provision, queue, withdraw
+from opostd.store import provision, withdraw
 from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 
@@ -70,16 +69,6 @@ CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database 
 def wall_clock() -> int:
     """Seconds since 1970."""
     return int(time.time())
-
-
-def once_each(targets: Sequence[Target]) -> tuple[Target, ...]:
-    """Each box once, in order; one that is named is not below another only."""
-    boxes: dict[tuple[OwnerId, BoxId], Target] = {}
-    for target in targets:
-        key = target.owner, target.box
-        if key not in boxes or not target.nested:
-            boxes[key] = target
-    return tuple(boxes.values())
 
 
 class Intake:
@@ -284,19 +273,14 @@ class Intake:
             )
             await self._to_the_end(self._keep_and_deliver(mailing, now))
             if not mail_from and account is None:
-                self._count_bounces(recipients, raw)
+                for path in failed_paths((each.wish.address for each in recipients), raw):
+                    self.bounced(path)
             return id_
 
     def bounced(self, return_path: str) -> None:
         """Mail under this return path failed; of a group's member that is counted.  Returns at once."""
         if token_of(return_path) is not None:
             self._begin(self._bounces.count(return_path))
-
-    def _count_bounces(self, recipients: Sequence[Recipient], raw: bytes) -> None:
-        paths = [each.wish.address for each in recipients if token_of(each.wish.address.lower()) is not None]
-        if paths and says_failed(raw):
-            for each in paths:
-                self.bounced(each.lower())
 
     async def append(self, messages: Sequence[NewMessage], owner: OwnerId, box: BoxId) -> tuple[int, tuple[Uid, ...]]:
         """Put messages into a box as they are, all of them or none; the box's uidvalidity and their uids, in order.
@@ -372,17 +356,7 @@ class Intake:
     async def _tell(self, arrival: Arrival, error: Exception | None) -> None:
         key = (arrival.delivery.post, arrival.owner, arrival.box)
         try:
-            for row in await self._store.run(queue.of_post, arrival.delivery.post):
-                if row.key != key:
-                    continue
-                if error is None:
-                    statuses = [Status(wish, Action.DELIVERED, "2.0.0") for wish in row.wishes]
-                else:
-                    said = "The mailbox is not there any more."
-                    statuses = [Status(wish, Action.FAILED, "5.2.1", diagnostic=said) for wish in row.wishes]
-                reports = await self.teller.notification(row.post, row.origin, row.created, statuses)
-                if await self._store.run(queue.done_and_told, key, reports, self._now()):
-                    self.kept(reports)
+            self.kept(await self.teller.ended(key, error))
         except Unavailable as fault:
             log.warning("not told id=%s error=%r", post_id_text(arrival.delivery.post), fault)  # the spool still has it
 

@@ -277,6 +277,16 @@ class Router:
         return [await self._inbox(each.owner) for each in members]
 
 
+def once_each(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Each box once, in order; one that is named is not below another only."""
+    boxes: dict[tuple[OwnerId, BoxId], Target] = {}
+    for target in targets:
+        key = target.owner, target.box
+        if key not in boxes or not target.nested:
+            boxes[key] = target
+    return tuple(boxes.values())
+
+
 def _without_tag(addr: str) -> str:
     """``anna+tag@x`` is ``anna@x`` (RFC 5233)."""
     local, at, domain = addr.rpartition("@")

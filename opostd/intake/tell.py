@@ -17,7 +17,7 @@ from opostd.model.errors import LostPost, Refused
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import Mailing, Notify, Origin, Recipient, Wish
-from opostd.store import posts
+from opostd.store import posts, queue
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -81,6 +81,25 @@ class Teller:
         made = await asyncio.to_thread(new_post, octets, id=id_, now=now)
         log.info("told to=%s of=%s action=%s", origin.sender, post_id_text(post), told[0].action.value)
         return (Mailing(made, (Recipient(Wish(origin.sender, Notify.NEVER), places),)),)
+
+    async def ended(self, key: queue.Key, error: Exception | None) -> list[Mailing]:
+        """What tells of a post that is in its box, or never will be (the error); kept, and its row of the spool gone.
+
+        Raises Unavailable: then the spool still has the row.
+        """
+        told: list[Mailing] = []
+        for row in await self._store.run(queue.of_post, key[0]):
+            if row.key != key:
+                continue
+            if error is None:
+                statuses = [Status(wish, Action.DELIVERED, "2.0.0") for wish in row.wishes]
+            else:
+                said = "The mailbox is not there any more."
+                statuses = [Status(wish, Action.FAILED, "5.2.1", diagnostic=said) for wish in row.wishes]
+            reports = await self.notification(row.post, row.origin, row.created, statuses)
+            if await self._store.run(queue.done_and_told, key, reports, self._now()):
+                told += reports
+        return told
 
     @staticmethod
     def _whole(action: Action, ret: str, size: int, local: bool) -> bool:

@@ -5,6 +5,7 @@ known to nobody who was not sent mail under it: ``bounce+TOKEN@`` the group's do
 """
 
 import re
+from collections.abc import Iterable
 
 _BOUNCE = re.compile(r"bounce\+([a-z2-7]{16})@")
 _REPORT = re.compile(rb"(?im)^content-type:[ \t]*multipart/report\b")
@@ -21,6 +22,12 @@ def token_of(addr: str) -> str | None:
     """The token in a return path.  addr: folded."""
     match = _BOUNCE.match(addr)
     return None if match is None else match[1]
+
+
+def failed_paths(recipients: Iterable[str], raw: bytes) -> list[str]:
+    """Those recipients of a message that are return paths, folded, where it reports a failure."""
+    paths = [each.lower() for each in recipients if token_of(each.lower()) is not None]
+    return paths if paths and says_failed(raw) else []
 
 
 def says_failed(raw: bytes) -> bool:
