@@ -6,8 +6,8 @@ from alembic import op
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade(group: Group) -> None:
