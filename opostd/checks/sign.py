@@ -82,7 +82,8 @@ def arc(
     """
     number = len(sets) + 1
     said = field("ARC-Authentication-Results", b"i=%d; " % number + results)
-    ams = _signed("ARC-Message-Signature", f"i={number}; ", message, body, key, now)
+    # RFC 8617 4.1.2: the signatures that are there are signed too.
+    ams = _signed("ARC-Message-Signature", f"i={number}; ", message, body, key, now, also=(b"dkim-signature",))
     head = (
         f"i={number}; a={key.algorithm}; cv={valid};\r\n\td={key.domain}; s={key.selector}; t={now};\r\n\tb="
     ).encode()
@@ -92,11 +93,13 @@ def arc(
     return [field("ARC-Seal", head + _folded(proof)), ams, said]
 
 
-def _signed(name: str, first: str, message: Message, body: Body, key: SigningKey, now: int) -> Field:
+def _signed(
+    name: str, first: str, message: Message, body: Body, key: SigningKey, now: int, also: tuple[bytes, ...] = ()
+) -> Field:
     counts: dict[bytes, int] = {}
     for each in message.fields:
         counts[each.name] = counts.get(each.name, 0) + 1
-    names = [each for each in (*OVERSIGNED, *SIGNED) for _ in range(counts.get(each, 0) + (each in OVERSIGNED))]
+    names = [each for each in (*OVERSIGNED, *SIGNED, *also) for _ in range(counts.get(each, 0) + (each in OVERSIGNED))]
     # Each name on a line of its own: References of a long thread make no line too long.
     listed = b":\r\n\t ".join(names)
     body_hash = base64.b64encode(body.sha256(relaxed=True))

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "post": ("post", "Posts: list, show, pin, unpin, expire, recall, reach."),
     "alias": ("alias", "Other names of addresses: add."),
     "queue": ("queue", "What waits to be delivered: list, show, retry, hold, release, drop."),
+    "dkim": ("dkim", "Keys that sign what leaves: generate, show."),
     "config": ("config", "The configuration: check, show."),
     "capabilities": ("capabilities", "What is spoken: extensions, their RFCs, and where we differ."),
     "migrate": ("migrate", "The tables of the database: up, status."),

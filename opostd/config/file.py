@@ -292,6 +292,7 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
             settings.checks,
             trusted_sealers=tuple(each.lower().rstrip(".") for each in settings.checks.trusted_sealers),
         ),
+        dkim=replace(settings.dkim, keys_directory=below(settings.dkim.keys_directory)),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
         ),
@@ -476,7 +477,8 @@ def _place(settings: Settings, environ: Mapping[str, str]) -> Settings:
         data = _data_directory(store, environ)
     if not store.url and not store.post_url:
         store = replace(store, url=f"sqlite:///{data / 'opostd.db'}")
-    return replace(settings, data_directory=data, store=store)
+    keys = settings.dkim.keys_directory or str(data / "dkim")
+    return replace(settings, data_directory=data, store=store, dkim=replace(settings.dkim, keys_directory=keys))
 
 
 def _data_directory(store: StoreSettings, environ: Mapping[str, str]) -> Path:

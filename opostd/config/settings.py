@@ -140,6 +140,14 @@ class QuotaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DkimSettings:
+    """Signatures on what leaves.  An empty folder means ``dkim`` below the data directory."""
+
+    keys_directory: str = ""
+    seal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """How mail leaves: by which server, and how it is known to be that one."""
 
@@ -207,6 +215,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     checks: CheckSettings = field(default_factory=CheckSettings)
     quota: QuotaSettings = field(default_factory=QuotaSettings)
+    dkim: DkimSettings = field(default_factory=DkimSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     groups: GroupSettings = field(default_factory=GroupSettings)

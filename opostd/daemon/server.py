@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import MutableMapping
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twisted.internet import interfaces
@@ -20,7 +21,9 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from opostd import __version__
 from opostd.auth.login import Authenticator
 from opostd.checks.arrival import Checks
+from opostd.checks.keyring import Keyring
 from opostd.checks.resolver import Dns
+from opostd.checks.signer import Signer
 from opostd.config import Settings
 from opostd.config.file import split_listen
 from opostd.daemon import demo, sockets, tls
@@ -136,6 +139,7 @@ class Server:
                 queue=settings.queue,
                 hostname=settings.hostname,
                 rewriter=Rewriter(asks, settings.domains) if settings.groups.rewrite_from else None,
+                sign=self._signer(),
             )
             await self._delivery.start()
 
@@ -199,6 +203,11 @@ class Server:
                 self._carry_by_twisted(listener, options)
             else:
                 await self._carry_by_asyncio(listener, context)
+
+    def _signer(self) -> Signer:
+        settings = self.settings
+        keyring = Keyring(Path(settings.dkim.keys_directory))
+        return Signer(keyring, hostname=settings.hostname, domains=settings.domains, seal=settings.dkim.seal)
 
     def _checks(self) -> Checks:
         settings = self.settings.checks

@@ -66,7 +66,10 @@ class Destination:
 
 
 class DeliveryAgent:
-    """One for a process.  rewriter: of copies for members of groups; now: seconds since 1970; chance: gives 0 to 1."""
+    """One for a process.  rewriter: of copies for members of groups.  sign: puts signatures on what leaves.
+
+    now: seconds since 1970.  chance: gives 0 to 1.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class DeliveryAgent:
         chance: Callable[[], float] = random.random,
         timeouts: Timeouts | None = None,
         rewriter: Rewriter | None = None,
+        sign: Callable[[bytes], bytes] = lambda raw: raw,
         linger_s: float = LINGER_S,
     ) -> None:
         self._store = store
@@ -94,6 +98,7 @@ class DeliveryAgent:
         self._chance = chance
         self._timeouts = timeouts or Timeouts()
         self._rewriter = rewriter
+        self._sign = sign
         self._linger_s = linger_s
         self._destinations: dict[str, Destination] = {}
         self._held: dict[Key, int] = {}  # what is leased, and until when
@@ -273,7 +278,7 @@ class DeliveryAgent:
             return session
         if job.via and self._rewriter is not None:
             raw = await self._rewriter.copy(raw, job.via)
-        ready = await asyncio.to_thread(parcel, raw)
+        ready = await asyncio.to_thread(parcel, raw, self._sign)
         if session is not None and (not session.alive or session.sent >= self._relay.messages_per_connection):
             await session.quit()
             session = None

@@ -5,6 +5,7 @@ more than 998 octets (4.5.3.1.6) goes as it is, for to cut it is to change the m
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _RETURN_PATH = re.compile(rb"return-path[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", re.IGNORECASE)
@@ -23,14 +24,18 @@ class Parcel:
     wide: bool
 
 
-def parcel(raw: bytes) -> Parcel:
-    """A post ready for DATA.  Line ends of mail that came by IMAP may be bare; SMTP has only CRLF (RFC 5321 2.3.8)."""
+def parcel(raw: bytes, sign: Callable[[bytes], bytes] = lambda raw: raw) -> Parcel:
+    """A post ready for DATA.  Line ends of mail that came by IMAP may be bare; SMTP has only CRLF (RFC 5321 2.3.8).
+
+    sign: puts signatures on top of what leaves; the last that is done to it.
+    """
     while (match := _RETURN_PATH.match(raw)) is not None:
         raw = raw[match.end() :]
     if raw.count(b"\n") != raw.count(b"\r\n") or raw.count(b"\r") != raw.count(b"\r\n"):
         raw = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
     if not raw.endswith(b"\r\n"):
         raw += b"\r\n"
+    raw = sign(raw)
     end = raw.find(b"\r\n\r\n")
     header = raw if end < 0 else raw[:end]
     stuffed = raw.replace(b"\r\n.", b"\r\n..")
