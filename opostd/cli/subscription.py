@@ -3,11 +3,12 @@
 import datetime
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opostd.cli.common import json_option, now, print_rows, run_in_store
+from opostd.cli.queue import duration
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
@@ -55,21 +56,25 @@ def day(text: str) -> int | None:
 def list_(address: str, as_json: bool) -> None:
     """What somebody reads, into which box, from which post on, and how many posts are still to be carried.
 
+    WAITS: since when the oldest of these.  The agent carries for whoever has looked at their mail lately (LOOKED).
     ASIDE: posts that the box has refused and that are tried again; opostd queue list tells more.
 
     Example: opostd subscription list anna
     """
 
-    async def flow(store: "Store", settings: Settings) -> list[tuple[str, str, str, str, int, int, str]]:
-        from opostd.store import boxes, set_aside, sources, subscriptions
+    async def flow(store: "Store", settings: Settings) -> list[tuple[Any, ...]]:
+        from opostd.store import active, boxes, set_aside, sources, subscriptions
 
         account = await account_of(store, settings, address)
         names = {each.box: each.name for each in await store.run(boxes.boxes, account.owner)}
         addresses = {each.box: each.address for each in await store.run(sources.sources)}
         aside = await store.run(set_aside.counts, account.owner)
+        seen = await store.run(active.seen, account.owner)
+        looked = None if seen is None else datetime.datetime.fromtimestamp(seen, datetime.UTC).date().isoformat()
         found = []
         for each in await store.run(subscriptions.of_owner, account.owner):
-            behind = await store.run(subscriptions.pending, each)
+            behind, oldest = await store.run(subscriptions.pending, each)
+            waits = None if oldest is None else max(now() - oldest, 0)
             joined = f"#{each.joined + 1}" if each.joined else "start"
             state = "ok" if each.source in addresses else "the group is gone"
             found.append(
@@ -79,13 +84,19 @@ def list_(address: str, as_json: bool) -> None:
                     joined,
                     f"#{each.watermark}",
                     behind,
+                    waits if as_json or waits is None else duration(waits),
                     aside.get((each.target, each.source), 0),
+                    looked,
                     state,
                 )
             )
         return sorted(found)
 
-    print_rows(("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "ASIDE", "STATE"), run_in_store(flow), as_json)
+    print_rows(
+        ("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "WAITS", "ASIDE", "LOOKED", "STATE"),
+        run_in_store(flow),
+        as_json,
+    )
 
 
 @command.command("add")

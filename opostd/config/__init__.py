@@ -5,6 +5,7 @@
 
 from opostd.config.file import default_settings, demo_settings, load, parse
 from opostd.config.settings import (
+    AgentSettings,
     AuthSettings,
     Check,
     CheckSettings,
@@ -28,6 +29,7 @@ from opostd.config.settings import (
 )
 
 __all__ = [
+    "AgentSettings",
     "AuthSettings",
     "Check",
     "CheckSettings",

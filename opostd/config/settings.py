@@ -189,6 +189,16 @@ class QueueSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """For whom groups are carried when nobody looks."""
+
+    carry: bool = True
+    active_days: int = 30
+    tick_s: float = 2.0
+    batch: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class RenderSettings:
     """Markdown rendering in worker processes (libraries.md 2)."""
 
@@ -219,4 +229,5 @@ class Settings:
     relay: RelaySettings = field(default_factory=RelaySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     groups: GroupSettings = field(default_factory=GroupSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
     render: RenderSettings = field(default_factory=RenderSettings)

@@ -28,6 +28,7 @@ from opostd.config import Settings
 from opostd.config.file import split_listen
 from opostd.daemon import demo, sockets, tls
 from opostd.daemon.agent import Agent
+from opostd.daemon.carrier import Carrier
 from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
 from opostd.daemon.sockets import Listener
 from opostd.imap.server import ImapDoor
@@ -81,6 +82,7 @@ class Server:
         self._renderer: RenderPool | None = None
         self._intake: Intake | None = None
         self._agent: Agent | None = None
+        self._carrier: Carrier | None = None
         self._auth: Authenticator | None = None
         self._tokens: Tokens | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
@@ -115,6 +117,8 @@ class Server:
         await intake.start()
         self._agent = Agent(store, now, settings.queue)
         self._agent.start()
+        self._carrier = Carrier(store, settings.agent, now)
+        self._carrier.start()
         if settings.oauth.enabled:
             from opostd.auth.tokens import Tokens  # an HTTP client, which others do not need
 
@@ -264,6 +268,8 @@ class Server:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("a door did not close well", exc_info=result)
+        if self._carrier is not None:
+            await self._carrier.close()
         if self._agent is not None:
             await self._agent.close()
         if self._delivery is not None:

@@ -11,6 +11,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+from opostd.imap.activity import Activity
 from opostd.imap.state.snapshot import Snapshot, changed, flagged
 from opostd.model.errors import NoSuchBox, OpostError
 from opostd.model.flags import FlagAction, Flags
@@ -172,6 +173,7 @@ class Hub:
         self._dirty: dict[Key, int] = {}
         self._sources = False
         self._everything = False
+        self._activity = Activity(store, now)
         self._late: set[Key] = set()  # more is to come than a command waits for
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -187,6 +189,7 @@ class Hub:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._activity.flush(last=True)
 
     def live(self, owner: OwnerId, box: BoxId) -> LiveBox:
         """The live box, without opening it: for STATUS and for changes made by this process."""
@@ -203,6 +206,7 @@ class Hub:
     async def open(self, owner: OwnerId, box: BoxId) -> LiveBox:
         """The live box, up to date, counted as open: ``release`` it.  Raises NoSuchBox."""
         key = (owner, box)
+        self._activity.saw(owner)
         live = self._boxes.get(key)
         if live is None:
             live = self._closed.pop(key, None) or self._new(key)
@@ -221,6 +225,8 @@ class Hub:
 
         Deleted ones are passed over.
         """
+        for owner, _ in keys:
+            self._activity.saw(owner)
         behind = await self._store.run(sync.live_behind, keys)
         for _ in range(PAGES_AT_ONCE):
             if behind:
@@ -267,6 +273,7 @@ class Hub:
             everything, self._everything = self._everything, False
             sources, self._sources = self._sources, False
             dirty, self._dirty = self._dirty, {}
+            await self._activity.flush()
             try:
                 await self._look(dirty, sources=sources or everything, everything=everything)
             except OpostError as error:

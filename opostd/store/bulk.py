@@ -6,16 +6,17 @@ away: one ready statement for each box is the fastest there, and its planner nee
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from opostd.model.errors import LimitReached
 from opostd.model.flags import UNCHARGED
-from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId
+from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box
 from opostd.store import schema
 from opostd.store.dialect import insert_delivered
-from opostd.store.locks import ADVANCE, LAST_UID, box_of
+from opostd.store.locks import ADVANCE, LAST_UID, NO_UIDS, box_of
 from opostd.store.run import Tx
 
 Key = tuple[OwnerId, BoxId]
@@ -30,6 +31,14 @@ _POSTGRES_ADVANCE = sa.text("""
     FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[])) AS k (owner_id, box_id)
     WHERE box.owner_id = k.owner_id AND box.box_id = k.box_id
     RETURNING box.owner_id, box.box_id, box.name, box.role, box.uidvalidity, box.uidnext, box.highestmodseq""")
+_POSTGRES_TAKE = sa.text(_POSTGRES_ADVANCE.text.partition("RETURNING")[0])
+_TAKE = (
+    sa.update(_box)
+    .where(_box.c.owner_id == sa.bindparam("b_owner"), _box.c.box_id == sa.bindparam("b_box"))
+    .values(
+        uidnext=_box.c.uidnext + sa.bindparam("b_uids"), highestmodseq=_box.c.highestmodseq + sa.bindparam("b_modseqs")
+    )
+)
 _POSTGRES_INSERT = sa.text("""
     INSERT INTO delivered_post
         (owner_id, box_id, modseq, savedate, uid, internaldate, size, bits, post_id, keywords)
@@ -76,22 +85,35 @@ _OF_OWNERS = {
 }
 
 
-def advance_all(tx: Tx, keys: Sequence[Key], *, uids: int = 0, modseqs: int = 0) -> dict[Key, Box]:
-    """``locks.advance`` for each of these boxes, ascending and each once; one that is gone is left out.
+def lock_all(tx: Tx, keys: Sequence[Key]) -> dict[Key, Box]:
+    """The locks of these boxes, ascending and each once, with a modseq taken of each; one that is gone is left out.
 
-    Raises LimitReached.  On PostgreSQL the locks may be taken in another order where the planner thinks so: two who
-    then wait for each other are told apart by the database, and one of them runs again.
+    On PostgreSQL the locks may be taken in another order where the planner thinks so: two who then wait for each other
+    are told apart by the database, and one of them runs again.
     """
     if tx.dialect == "postgresql" and len(keys) > FEW:
-        rows = tx.rows(_POSTGRES_ADVANCE, {"uids": uids, "modseqs": modseqs, **_columns(keys)})
+        rows = tx.rows(_POSTGRES_ADVANCE, {"uids": 0, "modseqs": 1, **_columns(keys)})
     else:
         rows = []
         for owner, box in keys:
-            rows += tx.rows(ADVANCE, {"b_owner": owner, "b_box": box, "b_uids": uids, "b_modseqs": modseqs})
-    found = {(each.owner, each.box): each for each in map(box_of, rows)}
-    if uids > 0 and any(each.uidnext > LAST_UID for each in found.values()):
-        raise LimitReached("the mailbox has given all its UIDs: move its messages to a new one")
-    return found
+            rows += tx.rows(ADVANCE, {"b_owner": owner, "b_box": box, "b_uids": 0, "b_modseqs": 1})
+    return {(each.owner, each.box): each for each in map(box_of, rows)}
+
+
+def take(tx: Tx, boxes: Sequence[Box], *, uids: int = 0, modseqs: int = 0) -> list[Box]:
+    """So many UIDs and modseqs of each of these boxes, which are locked: the boxes afterwards.  Raises LimitReached."""
+    if uids and any(box.uidnext + uids > LAST_UID for box in boxes):
+        raise LimitReached(NO_UIDS)
+    keys = [(box.owner, box.box) for box in boxes]
+    if tx.dialect == "postgresql" and len(keys) > FEW:
+        tx.count(_POSTGRES_TAKE, {"uids": uids, "modseqs": modseqs, **_columns(keys)})
+    else:
+        same = {"b_uids": uids, "b_modseqs": modseqs}
+        tx.count_many(_TAKE, [{"b_owner": owner, "b_box": box, **same} for owner, box in keys])
+    return [
+        replace(box, uidnext=Uid(box.uidnext + uids), highestmodseq=ModSeq(box.highestmodseq + modseqs))
+        for box in boxes
+    ]  # fmt: skip
 
 
 def subscriptions_of(tx: Tx, owners: Iterable[OwnerId]) -> list[tuple[int, ...]]:

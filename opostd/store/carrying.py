@@ -6,19 +6,20 @@ row that was really handled; a box has a post once.  The sources are never locke
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from opostd.model.flags import UNCHARGED
-from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
+from opostd.model.ids import BoxId, OwnerId, PostId, Uid
 from opostd.model.records import Box, Subscription
 from opostd.store.bulk import (
     Key,
     Placed,
-    advance_all,
     insert_for_all,
     known_posts,
+    lock_all,
     move_watermarks,
     subscriptions_of,
+    take,
 )
 from opostd.store.delivery import known_uids
 from opostd.store.dialect import insert_delivered
@@ -60,7 +61,7 @@ def carry_boxes(tx: Tx, keys: Sequence[Key], now: int, room: int, only: BoxId | 
 
     keys: ascending, each once; one that is gone is left out of what comes back.  now: SAVEDATE.  Raises LimitReached.
     """
-    boxes = advance_all(tx, keys, modseqs=1)  # the locks; what they protect is read from here on
+    boxes = lock_all(tx, keys)  # what they protect is read from here on
     subscriptions: dict[Key, list[Subscription]] = {key: [] for key in boxes}
     for each in map(subscription_of, subscriptions_of(tx, (owner for owner, _ in boxes))):
         if (each.owner, each.target) in subscriptions and only in (None, each.source):
@@ -112,9 +113,7 @@ def _put(tx: Tx, boxes: Sequence[Box], plan: _Plan, now: int) -> dict[Key, Carri
     found: dict[Key, Carried] = {}
     for there, those in alike.items():
         posts = tuple((post, *facts) for post, facts in plan.posts.items() if post not in there)
-        fresh = {"uids": len(posts)} if posts else {"modseqs": -1}
-        advance_all(tx, [(box.owner, box.box) for box in those], **fresh)
-        now_there = [_advanced(box, **fresh) for box in those]
+        now_there = take(tx, those, uids=len(posts)) if posts else take(tx, those, modseqs=-1)
         if posts:
             insert_for_all(tx, now_there, now, posts)
         for box in now_there:
@@ -122,11 +121,6 @@ def _put(tx: Tx, boxes: Sequence[Box], plan: _Plan, now: int) -> dict[Key, Carri
             if posts:
                 tx.hint(box.owner, box.box, box.highestmodseq)
     return found
-
-
-def _advanced(box: Box, uids: int = 0, modseqs: int = 0) -> Box:
-    """What the database has made of a box that is locked."""
-    return replace(box, uidnext=Uid(box.uidnext + uids), highestmodseq=ModSeq(box.highestmodseq + modseqs))
 
 
 def put(tx: Tx, owner: OwnerId, box: BoxId, posts: dict[PostId, tuple[int, int]], now: int) -> int:

@@ -16,6 +16,7 @@ from opostd.store.run import Tx
 from opostd.store.schema import account, box
 
 LAST_UID = 2**32 - 1  # RFC 9051 2.3.1.1
+NO_UIDS = "the mailbox has given all its UIDs: move its messages to a new one"
 
 _COLUMNS = (
     box.c.owner_id, box.c.box_id, box.c.name, box.c.role, box.c.uidvalidity, box.c.uidnext, box.c.highestmodseq
@@ -96,7 +97,7 @@ def charge(
 
 def _with_uids(found: Box, uids: int) -> Box:
     if uids > 0 and found.uidnext > LAST_UID:  # uidnext itself must be a number that a client can be told
-        raise LimitReached("the mailbox has given all its UIDs: move its messages to a new one")
+        raise LimitReached(NO_UIDS)
     return found
 
 

@@ -37,14 +37,14 @@ def of_owner(tx: Tx, owner: OwnerId) -> list[Subscription]:
 
 
 @reads(Group.OWNER)
-def pending(tx: Tx, each: Subscription) -> int:
-    """How many posts of the source are still to be carried."""
-    count: int = tx.execute(
-        sa.select(sa.func.count())
+def pending(tx: Tx, each: Subscription) -> tuple[int, int | None]:
+    """How many posts of the source are still to be carried, and when the oldest of them came."""
+    count, oldest = tx.execute(
+        sa.select(sa.func.count(), sa.func.min(_dp.c.internaldate))
         .select_from(_dp)
         .where(_dp.c.owner_id == each.source_owner, _dp.c.box_id == each.source, _dp.c.uid > each.watermark)
-    ).scalar_one()
-    return count
+    ).one()
+    return count, oldest
 
 
 @reads(Group.OWNER)

@@ -15,6 +15,7 @@ from opostd.model.errors import LimitReached, NoSuchBox, Unavailable
 from opostd.model.ids import BoxId, OwnerId
 from opostd.model.records import Box, Subscription
 from opostd.store import schema, set_aside
+from opostd.store.bulk import subscriptions_of
 from opostd.store.carrying import Carried, carry_boxes
 from opostd.store.database import chunks
 from opostd.store.locks import read_box
@@ -26,6 +27,7 @@ PAGE = 500  # rows carried into a box in one transaction (rule 9)
 # one of these boxes waits.
 BOXES = 200
 ROWS = 2000
+MOST_BOXES = 1000  # of a few hundred owners, should each of them read several groups
 SMALLER = 8  # a page that a box refuses is tried again in parts of so much less, to find the post that it is
 
 log = logging.getLogger("opostd.store")
@@ -38,6 +40,14 @@ _FORGET = sa.delete(_sub).where(
     _sub.c.target_box == sa.bindparam("s_target"),
     _sub.c.source_box == sa.bindparam("s_source"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """boxes: how many were carried into; late: those that have more to come."""
+
+    boxes: int
+    late: list[Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,20 @@ async def carry_all(store: Store, keys: Sequence[Key], *, now: int) -> list[Key]
             key for key, carried in (await carry_part(store, part, now=now)).items() if carried is None or carried.more
         ]
     return late
+
+
+async def carry_owners(store: Store, owners: Sequence[OwnerId], *, now: int) -> Batch:
+    """What sources have for all boxes of these owners, a part of it in one transaction; nothing is one look.
+
+    owners: some hundred.
+    """
+    try:
+        return await store.run(carry_behind, owners, now)
+    except Unavailable:
+        raise
+    except Exception:  # some box refuses something: each by itself
+        keys = await store.run(owners_behind, owners)
+        return Batch(len(keys), await carry_all(store, keys, now=now))
 
 
 async def carry_part(store: Store, keys: Sequence[Key], *, now: int) -> dict[Key, Carried | None]:
@@ -156,6 +180,20 @@ async def step_by_step(store: Store, key: Key, now: int, step: Callable[[], Awai
             raise
         except Exception as error:
             await around(store, key, now, error)
+
+
+@reads(Group.OWNER)
+def owners_behind(tx: Tx, owners: Sequence[OwnerId]) -> list[Key]:
+    """Those boxes of these owners that a source has something for, ascending."""
+    return sorted(_late(tx, list(map(subscription_of, subscriptions_of(tx, owners)))))
+
+
+@writes(Group.OWNER)
+def carry_behind(tx: Tx, owners: Sequence[OwnerId], now: int) -> Batch:
+    """The step of ``carry_owners``."""
+    keys = owners_behind(tx, owners)
+    found = carry_many(tx, keys[:MOST_BOXES], now) if keys else {}
+    return Batch(len(found), [key for key, carried in found.items() if carried.more] + keys[MOST_BOXES:])
 
 
 @reads(Group.OWNER)
