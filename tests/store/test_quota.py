@@ -131,7 +131,7 @@ def test_history_and_recall(store: Store) -> None:
         assert (await used(world), await used(world, "bob")) == ((140, 2), (0, 0))
         assert (
             await store.run(subscriptions.pending, (await store.run(subscriptions.of_owner, world.owner("bob")))[0])
-        ) == 0
+        ) == (0, None)
         await withdraw.recall(store, post, Withdraw.ALL, NOW)
         assert (await used(world), await used(world, "bob")) == ((0, 0), (0, 0))
 

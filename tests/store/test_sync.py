@@ -8,7 +8,7 @@ from opostd.model.flags import UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.model.new_ids import new_box_id, new_owner_id, new_post_id
 from opostd.model.records import AccountState, Address, AddressKind, MemberRole, PostPolicy
-from opostd.store import accounts, boxes, changes, delivery, moves, provision, schema, sources, sync
+from opostd.store import accounts, boxes, changes, delivery, directory, moves, provision, schema, sources, sync
 from opostd.store.run import Group, Store, Tx, writes
 from tests.store.world import DOMAIN, NOW, World, a_delivery, run
 
@@ -394,7 +394,7 @@ def test_delete_group_brings_what_was_posted(store: Store) -> None:
 
 async def claim(store: Store, name: str, kind: AddressKind, owner: OwnerId, box: BoxId) -> None:
     wanted = Address(f"{name}@{DOMAIN}", owner, kind, box, "")
-    assert await store.run(provision._claim, wanted) == wanted
+    assert await store.run(directory.claim, wanted) == wanted
 
 
 def test_add_user_goes_on_where_it_broke_off(store: Store) -> None:
@@ -431,7 +431,7 @@ def test_deletions_go_on_where_they_broke_off(store: Store) -> None:
         await claim(store, "never", AddressKind.SOURCE, SYSTEM_OWNER, new_box_id())
         await provision.delete_group(store, f"never@{DOMAIN}")
         assert await store.run(accounts.address, f"never@{DOMAIN}") is None
-        await store.run(provision._release, f"team@{DOMAIN}", AddressKind.SOURCE)
+        await store.run(directory.release, f"team@{DOMAIN}", AddressKind.SOURCE)
         await provision.delete_group(store, f"team@{DOMAIN}")
         assert await store.run(provision.source, team) is None
         await store.run(provision._remove_account, world.owner("anna"))
