@@ -38,6 +38,7 @@ class ImapSettings:
     idle_timeout_s: float = 30 * 60
     login_timeout_s: float = 60.0
     max_connections_per_user: int = 50
+    share_with_anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from opostd.imap import extensions, faults
+from opostd.imap import access, extensions, faults
+from opostd.imap.commands.select import permanent_flags
 from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
 from opostd.imap.format.any import format_response
 from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
 from opostd.imap.session import Services, Session
 from opostd.imap.state.machine import State, refusal
 from opostd.imap.state.view import catch_up
-from opostd.imap.values.responses import Condition, Continue, Done, Response
+from opostd.imap.values.responses import BoxFlags, Condition, Continue, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
 from opostd.imap.wire.deflate import STEP_OCTETS, BadDeflate, Deflater, Inflater
@@ -25,12 +26,14 @@ from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
 from opostd.model.errors import BadSyntax, LimitReached, NoSuchBox, OpostError
 from opostd.model.ids import OwnerId
 from opostd.model.records import Account
+from opostd.model.rights import flag_scope
 
 log = logging.getLogger("opostd.imap")
 
 FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-water mark
 READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
 UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
+BOX_GONE = "the selected mailbox is not there any more"  # deleted, or not to be read any more: told alike
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
 
 
@@ -283,6 +286,7 @@ class Connection:
                 if self.session.manner.uid_only and row.counts(command):
                     done = UIDS_ONLY
                 else:
+                    await self._look_at_rights()
                     done = await self._handle(row, command)
             self._note(done.condition, f"{name[:40]!r}: {done.text}")
         except (Gone, ConnectionError, asyncio.CancelledError):
@@ -291,7 +295,7 @@ class Connection:
             done = self._fault(error)
             tag = getattr(error, "tag", None) or tag
         if self.session.selected is not None and self.session.selected.live.deleted:
-            self._bye("the selected mailbox was deleted")
+            self._bye(BOX_GONE)
             raise Gone
         if row is not None and self.session.selected is before:  # in the answer to SELECT one picture is enough
             self._show_changes(may_expunge)
@@ -305,6 +309,19 @@ class Connection:
             change, self._after_reply = self._after_reply, None
             await self._flush()
             await change()
+
+    async def _look_at_rights(self) -> None:
+        """Before anything is done with, or told of, a box of another: may it still be read? (RFC 4314 5.1.1)"""
+        box = self.session.selected
+        if box is None or not box.foreign:
+            return
+        before = box.rights
+        if not await access.still(self.session):
+            self._bye(BOX_GONE)
+            raise Gone
+        if flag_scope(before) != flag_scope(box.rights):
+            self._write(format_response(BoxFlags(box.snapshot.keywords_in_use())))
+            self._write(format_response(permanent_flags(box)))
 
     async def _handle(self, row: Row, command: object) -> Done:
         done = row.completed
@@ -434,7 +451,8 @@ class Connection:
                     change.cancel()
                 changed.clear()
                 if box.live.deleted:
-                    raise NoSuchBox("the selected mailbox was deleted")
+                    raise NoSuchBox(BOX_GONE)
+                await self._look_at_rights()
                 self._show_changes(may_expunge=True)
         finally:
             box.live.watchers.discard(changed.set)

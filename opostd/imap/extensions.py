@@ -87,6 +87,15 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("ID", "RFC 2971", of_commands=True, deviation="The server tells its name, and no version."),
     Extension("ENABLE", "RFC 5161", of_commands=True),
     Extension("NAMESPACE", "RFC 2342", of_commands=True),
+    Extension(
+        "ACL",
+        "RFC 4314",
+        of_commands=True,
+        deviation="Identifiers are prepared as addresses (RFC 8265), not by SASLprep.  The owner has all rights,"
+        " always.  RENAME keeps a mailbox with its owner.  p is kept, and nothing asks for it.",
+    ),
+    Extension("RIGHTS=kxte", "RFC 4314 5.1.1"),
+    Extension("LIST-MYRIGHTS", "RFC 8440"),
     Extension("IDLE", "RFC 2177", of_commands=True),
     Extension("UNSELECT", "RFC 3691", of_commands=True),
     Extension("UIDPLUS", "RFC 4315", of_commands=True),

@@ -66,8 +66,9 @@ _NO_TEXT = re.compile(rb"[^!-\\^-~]")  # what cannot stand in a response code; n
 # The most special first: the first that the error is an instance of gives the reply.
 FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (errors.BadSyntax, _Reply(None, condition=Condition.BAD)),
-    # Not there and not yours are the same words (promise 4): never NOPERM.
+    # Not there and not to be known of are the same words (promise 4): never NOPERM.
     (errors.NoSuchBox, _Reply(b"NONEXISTENT", "no such mailbox")),
+    (errors.LacksRight, _Reply(b"NOPERM")),  # to who may know of the box
     (errors.NoSuchMessage, _Reply(b"NONEXISTENT")),
     (errors.BoxExists, _Reply(b"ALREADYEXISTS", "there is a mailbox of this name already")),
     (errors.BadBoxName, _Reply(b"CANNOT")),

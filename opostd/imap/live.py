@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from opostd.imap.activity import Activity
 from opostd.imap.state.snapshot import Snapshot, changed, flagged
 from opostd.model.errors import NoSuchBox, OpostError
-from opostd.model.flags import FlagAction, Flags
+from opostd.model.flags import EVERY_FLAG, FlagAction, Flags, FlagScope
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
 from opostd.store import changes, flags, sync
@@ -115,13 +115,19 @@ class LiveBox:
         return self.snapshot
 
     async def store_flags(
-        self, spans: Sequence[tuple[int, int]], action: FlagAction, change: Flags, unchangedsince: ModSeq | None = None
+        self,
+        spans: Sequence[tuple[int, int]],
+        action: FlagAction,
+        change: Flags,
+        unchangedsince: ModSeq | None = None,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Stored:
         """STORE, and the state of the box after it: computed, where nothing came between, else read.
 
-        spans: inclusive ranges of UIDs.  Raises NoSuchBox, LimitReached.
+        spans: inclusive ranges of UIDs.  scope: other flags stay.  Raises NoSuchBox, LimitReached.
         """
-        result = await self._store.run(flags.store_flags, *self.key, spans, action, change, unchangedsince)
+        change = scope.of(change)
+        result = await self._store.run(flags.store_flags, *self.key, spans, action, change, unchangedsince, scope)
         async with self._lock:
             if self._snapshot is not None and not result.changed and result.modseq == self._snapshot.modseq:
                 return result

@@ -20,6 +20,7 @@ from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
 from opostd.model.ids import ModSeq
 from opostd.model.records import UNLIMITED, Account, Quota
+from opostd.model.rights import ALL_RIGHTS, Rights
 from opostd.store.run import Store
 
 UTF8_ACCEPT = "UTF8=ACCEPT"
@@ -93,8 +94,9 @@ class Wire(Protocol):
 class Selected:
     """The selected box: the live one, and what this client believes of it.
 
-    saved: the UIDs that ``$`` stands for, ascending (RFC 5182).  They are never used twice, so what has left the box
-    needs no word here.
+    read_only: by EXAMINE.  saved: the UIDs that ``$`` stands for, ascending (RFC 5182).  They are never used twice, so
+    what has left the box needs no word here.  foreign: the box is another's; the rights are then those of a moment
+    ago, read when the store's version was ``rights_at`` (``imap.access``).
     """
 
     live: LiveBox
@@ -103,10 +105,15 @@ class Selected:
     name: str
     own: set[ModSeq] = field(default_factory=set)
     saved: array[int] = field(default_factory=lambda: array("I"))
+    rights: Rights = ALL_RIGHTS
+    foreign: bool = False
+    rights_at: int | None = None
 
     @classmethod
-    def open(cls, live: LiveBox, name: str, read_only: bool) -> Selected:
-        return cls(live, opened(live.snapshot), read_only, name)
+    def open(
+        cls, live: LiveBox, name: str, read_only: bool, rights: Rights = ALL_RIGHTS, foreign: bool = False
+    ) -> Selected:
+        return cls(live, opened(live.snapshot), read_only, name, rights=rights, foreign=foreign)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -106,9 +106,16 @@ class Appender:
         return placed.uidvalidity, placed.uids
 
     async def replace(
-        self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid, now: int
+        self,
+        post: NewPost,
+        delivery: Delivery,
+        owner: OwnerId,
+        box: BoxId,
+        source: tuple[OwnerId, BoxId],
+        uid: Uid,
+        now: int,
     ) -> tuple[int, Uid]:
         """The uidvalidity and uid of the new message; ``uid`` has left ``source``.  Raises NoSuchMessage."""
         await self._commit.keep(Mailing(post))
-        placed = await self._store.run(replace, owner, source, uid, box, delivery, now, self._quota)
+        placed = await self._store.run(replace, *source, uid, box, delivery, now, self._quota, target_owner=owner)
         return placed.uidvalidity, placed.uids[0]

@@ -294,8 +294,8 @@ class Intake:
             return await self._to_the_end(self._appender.append(rows, owner, box, now))
 
     async def replace(
-        self, message: NewMessage, owner: OwnerId, box: BoxId, source: BoxId, uid: Uid
-    ) -> tuple[int, Uid]:  # fmt: skip
+        self, message: NewMessage, owner: OwnerId, box: BoxId, source: tuple[OwnerId, BoxId], uid: Uid
+    ) -> tuple[int, Uid]:
         """As ``append``, and the message ``uid`` leaves the box ``source``: both or neither.
 
         Raises NoSuchMessage too.

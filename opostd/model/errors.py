@@ -46,6 +46,10 @@ class Explained(NotAllowed):
     """The one who asks may not do this, and the text, which the peer is told, says why in words for a person."""
 
 
+class LacksRight(Refused):
+    """A box that the one who asks may know of, and not do this with (RFC 4314 4)."""
+
+
 class NoSuchAddress(Refused):
     """Nobody here has this address."""
 

@@ -34,6 +34,21 @@ class Flags:
     keywords: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FlagScope:
+    """The flags that a change may touch; the others stay as they are."""
+
+    bits: int = ALL_FLAGS
+    keywords: bool = True
+
+    def of(self, flags: Flags) -> Flags:
+        """Those of the flags that are in it."""
+        return Flags(flags.bits & self.bits, flags.keywords if self.keywords else ())
+
+
+EVERY_FLAG = FlagScope()
+
+
 class FlagAction(Enum):
     """What STORE does with the flags it is given (RFC 9051 6.4.6)."""
 
@@ -50,8 +65,16 @@ def merge_keywords(keywords: Iterable[str]) -> tuple[str, ...]:
     return tuple(first[key] for key in sorted(first))
 
 
-def apply_flags(old: Flags, action: FlagAction, change: Flags) -> Flags:
+def apply_flags(old: Flags, action: FlagAction, change: Flags, scope: FlagScope = EVERY_FLAG) -> Flags:
     """The flags after a STORE."""
+    new = _applied(old, action, change)
+    if scope is EVERY_FLAG:
+        return new
+    bits = (old.bits & ~scope.bits) | (new.bits & scope.bits)
+    return Flags(bits, new.keywords if scope.keywords else old.keywords)
+
+
+def _applied(old: Flags, action: FlagAction, change: Flags) -> Flags:
     if action is FlagAction.REPLACE:
         return Flags(change.bits, merge_keywords(change.keywords))
     if action is FlagAction.ADD:

@@ -10,10 +10,13 @@ from opostd.model.ids import NOBODY, BoxId, ModSeq, OwnerId, PostId, Uid
 
 
 class AccountState(IntEnum):
-    """Whether an account may log in.  A disabled account still gets its mail."""
+    """Whether an account may log in.  A disabled account still gets its mail.  SHARED is nobody's: it has boxes that
+    several use (``store.shared``), no address, and no login but the first level of their names.
+    """
 
     ACTIVE = 0
     DISABLED = 1
+    SHARED = 2
 
 
 class AddressKind(IntEnum):

@@ -133,12 +133,13 @@ def accounts_by_owner(tx: Tx, owners: Sequence[OwnerId]) -> dict[OwnerId, Accoun
 
 @reads(Group.OWNER)
 def accounts(tx: Tx, after: OwnerId = SYSTEM_OWNER, limit: int = 500) -> list[Account]:
-    """A page of all accounts but the system's, by owner id: ``after`` is the last one of the page before.
+    """A page of all people's accounts, by owner id: ``after`` is the last one of the page before.
 
     For the administrator's list; the one statement that goes over all owners.
     """
     owner_id = schema.account.c.owner_id
-    rows = tx.execute(_ACCOUNT.where(owner_id > after).order_by(owner_id).limit(limit))
+    people = schema.account.c.state != int(AccountState.SHARED)
+    rows = tx.execute(_ACCOUNT.where(owner_id > after, people).order_by(owner_id).limit(limit))
     return [_account_of(row) for row in rows]
 
 

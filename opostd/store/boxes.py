@@ -5,7 +5,7 @@ twice to one owner, so a name never comes back with an old one.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,11 +15,11 @@ from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_box_id
 from opostd.model.records import Box
-from opostd.store import moves, schema
+from opostd.store import acl, moves, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
 from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box
-from opostd.store.names import INBOX, below, canonical, check, parents
+from opostd.store.names import INBOX, SHARED, below, canonical, check, is_shared, parents
 from opostd.store.run import Group, Tx, reads, writes
 
 DEFAULT_BOXES: tuple[tuple[str, str], ...] = (
@@ -171,11 +171,11 @@ def insert_boxes(tx: Tx, owner: OwnerId, named: Sequence[tuple[BoxId, str, str]]
 def create(tx: Tx, owner: OwnerId, name: str, role: str = "", now: int | None = None) -> Box:
     """A new box, and those above it that are missing (RFC 9051 6.3.4).
 
-    role: a SPECIAL-USE attribute without backslash, which one box of an owner may have.  Raises BadBoxName,
-    BoxExists, LimitReached.
+    role: a SPECIAL-USE attribute without backslash, which one box of an owner may have.  It is shared as the nearest
+    box above it is.  Raises BadBoxName, BoxExists, LimitReached.
     """
     name = canonical(name)
-    check(name)
+    _check_new(name)
     validities = uidvalidities(tx, owner, len(parents(name)) + 1, clock() if now is None else now)
     known = {each.name: each for each in boxes(tx, owner)}
     if name in known:
@@ -186,7 +186,21 @@ def create(tx: Tx, owner: OwnerId, name: str, role: str = "", now: int | None = 
     if len(known) + len(new) > MAX_BOXES:
         raise LimitReached(f"an account has at most {MAX_BOXES} mailboxes")
     insert_boxes(tx, owner, new, validities[-len(new) :])
+    _inherit(tx, owner, name, known, [id_ for id_, _, _ in new])
     return read_box(tx, owner, new[-1][0])
+
+
+def _check_new(name: str) -> None:
+    check(name)
+    if is_shared(name):
+        raise BadBoxName(f"names below {SHARED} are those of what others share")
+
+
+def _inherit(tx: Tx, owner: OwnerId, name: str, known: Mapping[str, Box], new: Sequence[BoxId]) -> None:
+    """Rights to new boxes are those to the nearest that was there above them (RFC 4314 4)."""
+    above = next((known[each] for each in reversed(parents(name)) if each in known), None)
+    if above is not None and new:
+        acl.inherit(tx, owner, above.box, new)
 
 
 @writes(Group.OWNER)
@@ -210,6 +224,7 @@ def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:
     ).first()
     if gone is None:
         raise NoSuchBox("no such mailbox")
+    acl.forget_box(tx, owner, box)
     for table, column in (
         (schema.delivered_post, "box_id"),
         (schema.expunged, "box_id"),
@@ -230,7 +245,7 @@ def rename(tx: Tx, owner: OwnerId, old: str, new: str, now: int | None = None) -
     if old == INBOX:
         _rename_inbox(tx, owner, new, now)
         return
-    check(new)
+    _check_new(new)
     validities = uidvalidities(tx, owner, len(parents(new)), now)
     known = {each.name: each for each in boxes(tx, owner)}
     moving = [each for each in known.values() if each.name == old or below(each.name, old)]
@@ -256,6 +271,7 @@ def rename(tx: Tx, owner: OwnerId, old: str, new: str, now: int | None = None) -
         tx.hint(owner, each.box, each.highestmodseq)
     if missing:
         insert_boxes(tx, owner, missing, validities[-len(missing) :])
+        _inherit(tx, owner, new, {each: known[each] for each in staying}, [id_ for id_, _, _ in missing])
     _rename_lsub(tx, owner, old, new)
 
 

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.errors import LimitReached
-from opostd.model.flags import ALL_BITS, ALL_FLAGS, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, FlagAction, Flags, apply_flags
+from opostd.model.flags import (
+    ALL_BITS,
+    ALL_FLAGS,
+    EVERY_FLAG,
+    MAX_KEYWORD_OCTETS,
+    MAX_KEYWORDS,
+    FlagAction,
+    Flags,
+    FlagScope,
+    apply_flags,
+)
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.store import schema
 from opostd.store.locks import advance
@@ -55,12 +65,15 @@ def store_flags(
     action: FlagAction,
     change: Flags,
     unchangedsince: ModSeq | None,
+    scope: FlagScope = EVERY_FLAG,
 ) -> Stored:
     """Changes the flags of the messages in these inclusive ranges of UIDs; all of it or nothing.
 
-    unchangedsince: messages with a later change are left as they are, and named.  UIDs ascend in the result.  Raises
-    NoSuchBox; LimitReached when a message would have too many keywords, or one that is too long.
+    unchangedsince: messages with a later change are left as they are, and named.  scope: other flags stay as they
+    are, whatever is given.  UIDs ascend in the result.  Raises NoSuchBox; LimitReached when a message would have too
+    many keywords, or one that is too long.
     """
+    change = scope.of(change)
     if any(len(keyword.encode()) > MAX_KEYWORD_OCTETS for keyword in change.keywords):
         raise LimitReached(f"a keyword has at most {MAX_KEYWORD_OCTETS} octets")
     modseq = advance(tx, owner, box, modseqs=1).highestmodseq
@@ -76,7 +89,7 @@ def store_flags(
         changed = 0
         for page in pages(ranges):
             here = sa.and_(in_box(owner, box, page), _dp.c.modseq <= limit)
-            changed += _change(tx, here, action, change, modseq)
+            changed += _change(tx, here, action, change, modseq, scope)
     if changed:
         tx.hint(owner, box, modseq)
     else:
@@ -102,14 +115,14 @@ def _change_bits(
 
 
 def _change(
-    tx: Tx, here: sa.ColumnElement[bool], action: FlagAction, change: Flags, modseq: ModSeq
-) -> int:  # fmt: skip
+    tx: Tx, here: sa.ColumnElement[bool], action: FlagAction, change: Flags, modseq: ModSeq, scope: FlagScope
+) -> int:
     """How many were changed."""
     changed = 0
     sets = tx.execute(sa.select(_dp.c.bits, _dp.c.keywords).where(here).distinct()).all()
     for bits, keywords in sets:
         old = Flags(bits & ALL_FLAGS, tuple(keywords.split()))
-        new = apply_flags(old, action, change)
+        new = apply_flags(old, action, change, scope)
         if new == old:
             continue
         if len(new.keywords) > MAX_KEYWORDS:

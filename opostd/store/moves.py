@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from opostd.model.flags import DELETED, UNCHARGED
+from opostd.model.flags import DELETED, EVERY_FLAG, UNCHARGED, FlagScope
 from opostd.model.ids import BoxId, OwnerId, Uid
 from opostd.model.records import UNLIMITED, Box, Quota
 from opostd.store import quota, schema
@@ -28,18 +28,20 @@ def _big(name: str) -> sa.BindParameter[int]:
 _UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE).order_by(_dp.c.uid)
 _DELETED_UIDS = sa.select(_dp.c.uid).where(*ONE_RANGE, _dp.c.bits.bitwise_and(DELETED) != 0).order_by(_dp.c.uid)
 _ROW = {
-    "owner_id": _dp.c.owner_id,
+    "owner_id": _big("target_owner"),
     "box_id": _big("target"),
     "uid": _big("first_uid") + sa.func.row_number().over(order_by=_dp.c.uid) - 1,
     "modseq": _big("new_modseq"),
     "internaldate": _dp.c.internaldate,
     "savedate": _big("now"),
     "size": _dp.c.size,
-    "bits": _dp.c.bits,
+    "bits": _dp.c.bits.bitwise_and(sa.bindparam("kept", type_=sa.SmallInteger)),
     "post_id": sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE),
     "keywords": _dp.c.keywords,
 }
 _COPY = sa.insert(_dp).from_select(list(_ROW), sa.select(*_ROW.values()).where(*ONE_RANGE))
+_BARE_ROW = {**_ROW, "keywords": sa.literal("", sa.Text)}
+_COPY_WITHOUT_KEYWORDS = sa.insert(_dp).from_select(list(_ROW), sa.select(*_BARE_ROW.values()).where(*ONE_RANGE))
 _REMEMBER = sa.insert(_gone).from_select(
     ["owner_id", "box_id", "modseq", "uid", "post_id"],
     sa.select(
@@ -47,6 +49,9 @@ _REMEMBER = sa.insert(_gone).from_select(
     ).where(*ONE_RANGE),
 )
 _DELETE = sa.delete(_dp).where(*ONE_RANGE)
+
+
+Place = tuple[OwnerId, BoxId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +75,49 @@ class _Found:
 
 @writes(Group.OWNER)
 def copy(
-    tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int, default: Quota = UNLIMITED
+    tx: Tx,
+    owner: OwnerId,
+    source: BoxId,
+    target: BoxId,
+    uids: Sequence[Uid],
+    now: int,
+    default: Quota = UNLIMITED,
+    *,
+    target_owner: OwnerId | None = None,
+    scope: FlagScope = EVERY_FLAG,
 ) -> Copied:
-    """Rows of these messages in another box of the owner, or in the same; all of them or none.
+    """Rows of these messages in another box, or in the same; all of them or none.
 
-    Flags, keywords and INTERNALDATE stay; SAVEDATE is now.  UIDs that are gone are left out.  default: limits of an
-    account that has none of its own.  Raises NoSuchBox, OverQuota.
+    Flags and keywords of the scope and INTERNALDATE stay; SAVEDATE is now.  UIDs that are gone are left out.  default:
+    limits of an account that has none of its own.  target_owner: None is the owner of the source.  Raises NoSuchBox,
+    OverQuota.
     """
-    _lock_both(tx, owner, source, target)
-    return _copied(tx, owner, source, target, _found(tx, owner, source, uids), now, default)
+    to = (target_owner or owner, target)
+    _lock_both(tx, (owner, source), to)
+    return _copied(tx, owner, source, to, _found(tx, owner, source, uids), now, default, scope)
 
 
 @writes(Group.OWNER)
-def move(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, uids: Sequence[Uid], now: int) -> Copied:
-    """``copy``, and the messages leave the source; all of it or nothing.  Who is over quota may move.
+def move(
+    tx: Tx,
+    owner: OwnerId,
+    source: BoxId,
+    target: BoxId,
+    uids: Sequence[Uid],
+    now: int,
+    default: Quota = UNLIMITED,
+    *,
+    target_owner: OwnerId | None = None,
+    scope: FlagScope = EVERY_FLAG,
+) -> Copied:
+    """``copy``, and the messages leave the source; all of it or nothing.  Who is over quota may move their own.
 
-    Raises NoSuchBox.
+    Raises NoSuchBox, OverQuota of another owner.
     """
-    _lock_both(tx, owner, source, target)
+    to = (target_owner or owner, target)
+    _lock_both(tx, (owner, source), to)
     found = _found(tx, owner, source, uids)
-    copied = _copied(tx, owner, source, target, found, now, None)
+    copied = _copied(tx, owner, source, to, found, now, None if to[0] == owner else default, scope)
     _remove(tx, owner, source, found)
     return copied
 
@@ -110,8 +138,8 @@ def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, dele
     return [Uid(uid) for run in found.runs for uid in run]
 
 
-def _lock_both(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId) -> None:
-    for box in sorted({source, target}):
+def _lock_both(tx: Tx, source: Place, target: Place) -> None:
+    for owner, box in sorted({source, target}):
         lock(tx, owner, box)
 
 
@@ -144,26 +172,27 @@ def _found(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> 
 
 
 def _copied(
-    tx: Tx, owner: OwnerId, source: BoxId, target: BoxId, found: _Found, now: int, default: Quota | None
+    tx: Tx, owner: OwnerId, source: BoxId, to: Place, found: _Found, now: int, default: Quota | None, scope: FlagScope
 ) -> Copied:
     """default: None is that no limit is looked at."""
     count = sum(map(len, found.runs))
     if not count:
-        return Copied(lock(tx, owner, target).uidvalidity, ())
+        return Copied(lock(tx, *to).uidvalidity, ())
     if found.messages:
-        taken, *own = charge(tx, owner, target, found.octets, found.messages, uids=count, modseqs=1)
+        taken, *own = charge(tx, *to, found.octets, found.messages, uids=count, modseqs=1)
         if default is not None:
-            quota.check(tx, owner, quota.Own(*own), default)
+            quota.check(tx, to[0], quota.Own(*own), default)
     else:
-        taken = advance(tx, owner, target, uids=count, modseqs=1)
+        taken = advance(tx, *to, uids=count, modseqs=1)
     first = next_uid = taken.uidnext - count
+    same = {"target_owner": to[0], "target": to[1], "new_modseq": taken.highestmodseq, "now": now}
+    same["kept"] = scope.bits | UNCHARGED
     values = []
     for run in found.runs:
-        given = {"target": target, "first_uid": next_uid, "new_modseq": taken.highestmodseq, "now": now}
-        values.append({**_here(owner, source, run), **given})
+        values.append({**_here(owner, source, run), **same, "first_uid": next_uid})
         next_uid += len(run)
-    tx.count_many(_COPY, values)
-    tx.hint(owner, target, taken.highestmodseq)
+    tx.count_many(_COPY if scope.keywords else _COPY_WITHOUT_KEYWORDS, values)
+    tx.hint(*to, taken.highestmodseq)
     sources = [Uid(uid) for run in found.runs for uid in run]
     return Copied(taken.uidvalidity, tuple((uid, Uid(new)) for new, uid in enumerate(sources, first)))
 

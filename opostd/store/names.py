@@ -4,12 +4,15 @@ Levels are separated by ``/``.  What LIST answers is what was given, so nothing 
 one box in any case; names are in NFC, which doors see to (RFC 9051 5.1).
 """
 
+import re
 import unicodedata
 
 from opostd.model.errors import BadBoxName
 
 INBOX = "INBOX"
 SEPARATOR = "/"
+SHARED = "Shared"
+"""The first level of the names of what others share; no box of one's own is made there (``store.shared``)."""
 MAX_OCTETS = 1000  # in all, and
 MAX_LEVEL_OCTETS = 255  # of one level: security.md 1.5
 MAX_LEVELS = 20
@@ -50,3 +53,16 @@ def parents(name: str) -> list[str]:
 def below(name: str, top: str) -> bool:
     """Whether the name is under top in the tree."""
     return name.startswith(top + SEPARATOR)
+
+
+def is_shared(name: str) -> bool:
+    """Whether the name is of what others share, or the place of those."""
+    return name == SHARED or below(name, SHARED)
+
+
+_NO_LEVEL = re.compile("[/*%=]")
+
+
+def level_of(login: str) -> str:
+    """A login as one level of a name: what no level may have is ``=`` and its hexadecimal digits."""
+    return _NO_LEVEL.sub(lambda found: f"={ord(found[0]):02X}", login)

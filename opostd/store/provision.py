@@ -15,7 +15,8 @@ from opostd.model.errors import AddressTaken, BoxExists, NoSuchAddress, NoSuchBo
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Address, AddressKind, MemberRole, PostPolicy
-from opostd.store import accounts, boxes, directory, nesting, newcomers, schema, sources, subscriptions, sync
+from opostd.model.rights import Grantee, GranteeKind
+from opostd.store import accounts, acl, boxes, directory, nesting, newcomers, schema, sources, subscriptions, sync
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.newcomers import From
 from opostd.store.newcomers import subscribe as subscribe_box
@@ -115,6 +116,12 @@ def _remove_box(tx: Tx, owner: OwnerId, box: BoxId) -> None:
         boxes.remove(tx, owner, box)
 
 
+async def _forget_grantee(store: Store, grantee: Grantee) -> None:
+    """What others have given to somebody, or to a group, is given to nobody any more."""
+    for key in await store.run(acl.boxes_naming, grantee):
+        await store.run(acl.forget_grantee, *key, grantee)
+
+
 async def delete_user(store: Store, login: str) -> None:
     """Removes somebody with all boxes, memberships and the address; posts that others have stay theirs.
 
@@ -127,6 +134,7 @@ async def delete_user(store: Store, login: str) -> None:
         await store.run(accounts.set_state, found.owner, AccountState.DISABLED)
     for box in await store.run(boxes.boxes, found.owner):
         await store.run(_remove_box, found.owner, box.box)
+    await _forget_grantee(store, Grantee(GranteeKind.PERSON, found.owner))
     await store.run(sources.leave_lists, found.owner)
     await store.run(_remove_account, found.owner)
     await store.run(directory.release, login, AddressKind.USER)  # last: until then this can be called again
@@ -166,6 +174,7 @@ async def delete_group(store: Store, addr: str) -> None:
         return
     for member in await store.run(members, found.box):
         await _unsubscribe(store, found.box, member.owner, now=None)
+    await _forget_grantee(store, Grantee(GranteeKind.GROUP, found.box))
     await store.run(sources.remove_source, found.box)
 
 

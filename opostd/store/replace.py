@@ -20,16 +20,20 @@ def replace(
     new: Delivery,
     now: int,
     default: Quota = UNLIMITED,
+    *,
+    target_owner: OwnerId | None = None,
 ) -> Delivered:
     """Puts a post into the target, and takes a message out of the source, which may be the same box; both or neither.
 
     now: the post's SAVEDATE.  default: limits of an account that has none of its own; the message that goes makes room.
-    Raises NoSuchBox, NoSuchMessage (the old one has left), LimitReached, OverQuota.
+    target_owner: None is the owner of the source.  Raises NoSuchBox, NoSuchMessage (the old one has left),
+    LimitReached, OverQuota.
     """
-    for box in sorted({source, target}):
-        lock(tx, owner, box)
-    delivered = deliver(tx, owner, target, [new], now, None)
+    to = (target_owner or owner, target)
+    for key in sorted({(owner, source), to}):
+        lock(tx, *key)
+    delivered = deliver(tx, *to, [new], now, None)
     if not expunge(tx, owner, source, [uid], False):
         raise NoSuchMessage("the message to be replaced is gone")
-    quota.check(tx, owner, quota.own(tx, owner), default)
+    quota.check(tx, to[0], quota.own(tx, to[0]), default)
     return delivered

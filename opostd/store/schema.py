@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0013"
+REVISION = "0014"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -95,6 +95,36 @@ lsub = sa.Table(
     metadata[Group.OWNER],
     _key("owner_id"),
     sa.Column("name", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+acl = sa.Table(
+    "acl",  # who else may do what with a box (model.rights)
+    metadata[Group.OWNER],
+    _key("owner_id"),
+    _key("box_id"),
+    sa.Column("kind", sa.SmallInteger, primary_key=True, nullable=False),  # GranteeKind
+    _key("who"),  # a person's owner_id, a group's source box, 0 for anyone
+    *(sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0")) for name in ("granted", "denied")),
+    sqlite_with_rowid=False,
+)
+
+shared = sa.Table(
+    "shared",  # where the boxes are that acl names somebody for: a row for each of its rows, on the shard of the reader
+    metadata[Group.OWNER],
+    _key("owner_id"),  # the reader; SYSTEM_OWNER for a group and for anyone
+    _key("source_box"),  # the group; 0 for a person and for anyone
+    _key("box_owner"),
+    _key("box_id"),
+    sqlite_with_rowid=False,
+)
+
+shared_tree = sa.Table(
+    "shared_tree",  # accounts whose boxes are nobody's: AccountState.SHARED
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    sa.Column("name", sa.Text, primary_key=True),  # the first level of its boxes' names
+    _big("tree_owner"),
     sqlite_with_rowid=False,
 )
 

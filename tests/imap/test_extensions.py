@@ -20,6 +20,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 ALWAYS = [
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
     *("CHILDREN", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX"),
+    *("ACL", "RIGHTS=kxte", "LIST-MYRIGHTS"),
     *("ESEARCH", "SEARCHRES", "PARTIAL", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
     *("CONDSTORE", "QRESYNC", "UIDONLY", "OBJECTID", "SAVEDATE", "STATUS=SIZE", "LIST-STATUS"),
@@ -89,6 +90,8 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "IMAP4rev1",
         "IMAP4rev2",
         "LITERAL+",
+        "RIGHTS=kxte",
+        "LIST-MYRIGHTS",
         "ESEARCH",
         "SEARCHRES",
         "PARTIAL",

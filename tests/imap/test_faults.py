@@ -12,6 +12,7 @@ REPLIES: list[tuple[Exception, bytes]] = [
     (errors.BadSyntax(3, "SP"), b"BAD expected SP at octet 3"),
     (NoSuchNumber("there is no message 4"), b"BAD there is no message 4"),
     (errors.NoSuchBox("box 17 of anna"), b"NO [NONEXISTENT] no such mailbox"),
+    (errors.LacksRight("no right"), b"NO [NOPERM] no right"),
     (errors.BoxExists("x"), b"NO [ALREADYEXISTS] there is a mailbox of this name already"),
     (errors.BadBoxName("no * in a name"), b"NO [CANNOT] no * in a name"),
     (errors.NotAllowed("INBOX stays"), b"NO [CANNOT] INBOX stays"),

@@ -8,7 +8,9 @@ A file holds one conversation.  Its first line says what is shown, with the sect
     post INBOX plain.eml ...     puts messages into a box of anna
     send everyone@opost.example plain.eml     a message from root, an administrator, by intake
     later 86400                  the server's clock goes on by so many seconds
-    user cara / group team anna,bob / join team cara / leave team cara
+    user cara / group team anna,bob / join team cara / leave team cara / nest company team / remove cara / remove-group team
+    shared team                  an administrator makes the shared box team
+    grant team/2026 bob lrs      and gives rights in it, as SETACL would; of a person's box: anna@opost.example/Plans
     ok1 SELECT INBOX             sends on connection 1, and reads to the tagged OK
     C1: a1 NOOP                  sends a line (C: is connection 1); what is in <<>> is sent as escapes
     S1: * 2 EXPUNGE              expects a line; ``~`` is any text, ``{name}`` keeps a value and later stands for it
@@ -33,9 +35,11 @@ from opostd.imap.live import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services
 from opostd.intake.intake import Intake, NewMessage, Trace
+from opostd.intake.sharing import box_at, grantee_named
 from opostd.model.records import Account, PostPolicy
+from opostd.model.rights import Change, rights_of
 from opostd.render.pool import RenderPool
-from opostd.store import boxes, provision, quota
+from opostd.store import acl, boxes, provision, quota, shared
 from opostd.store.quota import Own
 from opostd.store.run import Store
 
@@ -182,6 +186,18 @@ class World:
             self.store, f"{name}@{DOMAIN}", secret=SECRET, scram=KEYS, admin=admin, now=NOW
         )
 
+    async def share_tree(self, name: str, *below: str) -> None:
+        """A shared box that an administrator makes, and others below it."""
+        top = await self.store.run(shared.add_tree, name, NOW)
+        for each in below:
+            await self.store.run(boxes.create, top.owner, each, "", NOW)
+
+    async def grant(self, name: str, who: str, letters: str) -> None:
+        """Rights in ``team/2026`` or ``anna@opost.example/Plans``, in place of those that somebody has there."""
+        box = await box_at(self.store, (DOMAIN,), name)
+        grantee = await grantee_named(self.store, (DOMAIN,), who)
+        await self.store.run(acl.change, box.owner, box.box, grantee, Change.REPLACE, rights_of(letters))
+
     async def close(self) -> None:
         for client in self.clients.values():
             client.connection.lost()
@@ -265,6 +281,18 @@ class _Runner:
             await provision.add_group(
                 self.world.store, f"{name}@{DOMAIN}", title=name, members=owners, post=PostPolicy.LOCAL, now=NOW
             )
+        elif word == "nest":
+            outer, inner = rest.split()
+            await provision.nest(self.world.store, f"{outer}@{DOMAIN}", f"{inner}@{DOMAIN}")
+        elif word == "remove":
+            await provision.delete_user(self.world.store, f"{rest}@{DOMAIN}")
+        elif word == "remove-group":
+            await provision.delete_group(self.world.store, f"{rest}@{DOMAIN}")
+        elif word == "shared":
+            await self.world.share_tree(rest)
+        elif word == "grant":
+            name, who, letters = rest.split()
+            await self.world.grant(name, who, letters)
         elif word in ("join", "leave"):
             group, name = rest.split()
             owner = self.world.accounts[name].owner

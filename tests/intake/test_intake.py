@@ -336,16 +336,19 @@ def test_replace_both_or_neither(faulty: Store, faults: Faults) -> None:
             for number in (1, 2):  # the post is kept, or not even that
                 faults.fail_from(number)
                 with pytest.raises(Unavailable):
-                    await here.intake.replace(new, owner, archive.box, box.box, Uid(1))
+                    await here.intake.replace(new, owner, archive.box, (owner, box.box), Uid(1))
                 faults.fail_from(None)
                 assert await here.subjects("anna") == ["a", "b"]
             with pytest.raises(NoSuchMessage):
-                await here.intake.replace(new, owner, archive.box, box.box, Uid(7))
+                await here.intake.replace(new, owner, archive.box, (owner, box.box), Uid(7))
             assert await here.raws("anna", "Archive") == []
-            assert await here.intake.replace(new, owner, archive.box, box.box, Uid(1)) == (archive.uidvalidity, 1)
+            assert await here.intake.replace(new, owner, archive.box, (owner, box.box), Uid(1)) == (
+                archive.uidvalidity,
+                1,
+            )
             assert await here.subjects("anna") == ["b"]
             assert await here.raws("anna", "Archive") == [text("c")]
-            assert await here.intake.replace(new, owner, box.box, box.box, Uid(2)) == (box.uidvalidity, 3)
+            assert await here.intake.replace(new, owner, box.box, (owner, box.box), Uid(2)) == (box.uidvalidity, 3)
             assert await here.subjects("anna") == ["c"]
         await faulty.close()
 

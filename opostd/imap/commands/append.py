@@ -3,14 +3,18 @@
 OK is said after COMMIT.  The octets are kept as they came: nothing is rendered or added (CATENATE: ``catenate``).
 """
 
+from dataclasses import replace as with_
+
+from opostd.imap.access import Access, find
 from opostd.imap.commands.catenate import made
 from opostd.imap.commands.messages import chosen, uids_of, writable
 from opostd.imap.format.sets import format_set
 from opostd.imap.session import Reply, Session
-from opostd.imap.values.append import Append, Replace
+from opostd.imap.values.append import Append, NewMessage, Replace
 from opostd.imap.values.responses import Condition, Done, State
+from opostd.intake.intake import NewMessage as Made
 from opostd.model.errors import NoSuchBox, NoSuchMessage
-from opostd.store import boxes
+from opostd.model.rights import Rights
 
 NO_BOX = Done(Condition.NO, "no such mailbox", b"TRYCREATE")
 NOT_ENABLED = Done(Condition.NO, "ENABLE UTF8=ACCEPT first", b"CANNOT")
@@ -22,31 +26,30 @@ async def append(session: Session, command: Append) -> Reply:
         yield NOT_ENABLED
         return
     try:
-        box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
-        messages = await made(session, command.messages)
-        uidvalidity, uids = await services.intake.append(messages, box.owner, box.box)
+        box = await find(session, command.name, Rights.INSERT)
+        messages = await _made(session, box, command.messages)
+        uidvalidity, uids = await services.intake.append(messages, *box.key)
     except NoSuchBox:
         yield NO_BOX
         return
-    if session.selected is not None and session.selected.live.key == (box.owner, box.box):
+    if session.selected is not None and session.selected.live.key == box.key:
         await session.selected.live.refresh()
     yield Done(Condition.OK, "appended", b"APPENDUID %d %b" % (uidvalidity, format_set(uids)))
 
 
 async def replace(session: Session, command: Replace) -> Reply:
     """APPENDUID comes before the EXPUNGE (RFC 8508 4.3), which the connection shows."""
-    services, selected = session.services, writable(session)
+    services, selected = session.services, writable(session, Rights.DELETE | Rights.EXPUNGE)
     uids = uids_of(selected.view, chosen(selected, command.number, by_uid=command.by_uid))
     if not uids:
         raise NoSuchMessage("there is no such message")
     if command.message.utf8 and not session.utf8:
         yield NOT_ENABLED
         return
-    owner, source = selected.live.key
     try:
-        box = await services.store.glance(boxes.box_named, owner, command.name)
-        (message,) = await made(session, (command.message,))
-        uidvalidity, uid = await services.intake.replace(message, owner, box.box, source, uids[0])
+        box = await find(session, command.name, Rights.INSERT)
+        (message,) = await _made(session, box, (command.message,))
+        uidvalidity, uid = await services.intake.replace(message, *box.key, selected.live.key, uids[0])
     except NoSuchBox:
         yield NO_BOX
         return
@@ -54,3 +57,11 @@ async def replace(session: Session, command: Replace) -> Reply:
     await selected.live.refresh()
     if session.qresync:
         yield Done(Condition.OK, "replaced", highestmodseq=True)  # RFC 8508 4.5
+
+
+async def _made(session: Session, box: Access, given: tuple[NewMessage, ...]) -> list[Made]:
+    """The messages with those of their flags that the user may set in this box (RFC 4314 4)."""
+    messages = await made(session, given)
+    if box.own:
+        return messages
+    return [with_(each, flags=box.scope.of(each.flags)) for each in messages]

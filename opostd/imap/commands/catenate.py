@@ -1,17 +1,19 @@
-"""CATENATE (RFC 4469): the octets of a new message, put together from texts and from messages of the user's own boxes.
+"""CATENATE (RFC 4469): the octets of a new message, put together from texts and from messages that the user may read.
 
 Nothing is marked as read, nothing is decoded, and what does not fit into a message is refused before it is held.
 """
 
+from opostd.imap.access import find
 from opostd.imap.content import octets_of
 from opostd.imap.faults import BadUrl
 from opostd.imap.parse.url import parse_url
 from opostd.imap.session import Session
 from opostd.imap.values.append import Catenate, MessageUrl, NewMessage, Url
 from opostd.intake.intake import NewMessage as Made
-from opostd.model.errors import BadMessage, NoSuchBox, TooBig
+from opostd.model.errors import BadMessage, LacksRight, NoSuchBox, TooBig
 from opostd.model.ids import PostId, Uid
-from opostd.store import boxes, changes
+from opostd.model.rights import Rights
+from opostd.store import changes
 
 
 async def made(session: Session, given: tuple[NewMessage, ...]) -> list[Made]:
@@ -56,18 +58,17 @@ async def _looked_up(session: Session, url: Url) -> bytes:
 
 
 async def _post(session: Session, wanted: MessageUrl) -> PostId | None:
-    """The post behind a URL, if it is in one of the user's boxes."""
-    store, owner = session.services.store, session.user.owner
+    """The post behind a URL, if it is in a box that the user may read."""
     if wanted.name is None:
         if session.selected is None:
             return None
-        box, uidvalidity = session.selected.live.key[1], session.selected.snapshot.box.uidvalidity
+        key, uidvalidity = session.selected.live.key, session.selected.snapshot.box.uidvalidity
     else:
         try:
-            found = await store.glance(boxes.box_named, owner, wanted.name)
-        except NoSuchBox:
+            found = await find(session, wanted.name, Rights.READ)
+        except (NoSuchBox, LacksRight):
             return None
-        box, uidvalidity = found.box, found.uidvalidity
+        key, uidvalidity = found.key, found.box.uidvalidity
     if wanted.uidvalidity not in (None, uidvalidity):
         return None
-    return await store.run(changes.post_of, owner, box, Uid(wanted.uid))
+    return await session.services.store.run(changes.post_of, *key, Uid(wanted.uid))

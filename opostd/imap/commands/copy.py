@@ -1,13 +1,14 @@
 """COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; COPYUID: RFC 4315 3): a row is made, no copy of a post."""
 
+from opostd.imap.access import Access, find
 from opostd.imap.commands.messages import chosen, uids_of, writable
 from opostd.imap.format.sets import format_set
 from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.values.commands import Copy
 from opostd.imap.values.responses import Condition, Done, State
 from opostd.model.errors import NoSuchBox
-from opostd.model.records import Box
-from opostd.store import boxes, moves
+from opostd.model.rights import Rights
+from opostd.store import moves
 from opostd.store.moves import Copied
 
 
@@ -19,26 +20,37 @@ async def copy(session: Session, command: Copy) -> Reply:
     elif uids:
         copied = await session.services.store.run(
             moves.copy,
-            session.user.owner,
-            box.live.key[1],
-            target.box,
+            *box.live.key,
+            target.box.box,
             uids,
             session.services.now(),
             session.services.quota,
+            target_owner=target.box.owner,
+            scope=target.scope,
         )
-        await _show_target(session, box, target)
+        await _show_target(box, target)
         yield Done(Condition.OK, "copied", copyuid(copied))
 
 
 async def move(session: Session, command: Copy) -> Reply:
-    """COPYUID comes before the EXPUNGEs (RFC 6851 4.3), which the connection shows."""
-    box, target = writable(session), await _target(session, command.name)
+    """COPYUID comes before the EXPUNGEs (RFC 6851 4.3), which the connection shows.
+
+    Needs the rights of STORE +FLAGS (\\Deleted) and EXPUNGE beside those of COPY (RFC 6851 5).
+    """
+    box, target = writable(session, Rights.DELETE | Rights.EXPUNGE), await _target(session, command.name)
     uids = uids_of(box.view, chosen(box, command.numbers, by_uid=command.by_uid))
     if target is None:
         yield NO_TARGET
     elif uids:
         moved = await session.services.store.run(
-            moves.move, session.user.owner, box.live.key[1], target.box, uids, session.services.now()
+            moves.move,
+            *box.live.key,
+            target.box.box,
+            uids,
+            session.services.now(),
+            session.services.quota,
+            target_owner=target.box.owner,
+            scope=target.scope,
         )
         if (code := copyuid(moved)) is not None:
             yield State(Condition.OK, "moved", code)
@@ -50,16 +62,16 @@ async def move(session: Session, command: Copy) -> Reply:
 NO_TARGET = Done(Condition.NO, "no such mailbox", b"TRYCREATE")  # RFC 9051 6.4.7
 
 
-async def _target(session: Session, name: str) -> Box | None:
+async def _target(session: Session, name: str) -> Access | None:
     try:
-        return await session.services.store.glance(boxes.box_named, session.user.owner, name)
+        return await find(session, name, Rights.INSERT)
     except NoSuchBox:
         return None
 
 
-async def _show_target(session: Session, box: Selected, target: Box) -> None:
+async def _show_target(box: Selected, target: Access) -> None:
     """A copy into the selected box itself is shown at once."""
-    if box.live.key[1] == target.box:
+    if box.live.key == target.key:
         await box.live.refresh()
 
 

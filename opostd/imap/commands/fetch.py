@@ -27,6 +27,7 @@ from opostd.imap.values.fetch import Fetch, Item, Section, Text
 from opostd.imap.values.responses import Condition, Done
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.records import PostFacts
+from opostd.model.rights import Rights
 from opostd.store import changes
 
 log = logging.getLogger("opostd.imap")
@@ -65,7 +66,7 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     if command.changedsince is not None:
         found = [index for index in found if box.snapshot.modseqs[index] > command.changedsince]
     newly_seen: frozenset[int] = frozenset()
-    if found and not box.read_only and any(_sets_seen(item) for item in items):
+    if found and not box.read_only and Rights.SEEN in box.rights and any(_sets_seen(item) for item in items):
         uids = [box.snapshot.uids[index] for index in found]
         newly_seen = await _set_seen(session, found)
         here = [box.snapshot.index(uid) for uid in uids]

@@ -1,42 +1,67 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB (RFC 9051 6.3; MAILBOXID: RFC 8474 4.1; RFC 5819)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB (RFC 9051 6.3; MAILBOXID: RFC 8474 4.1; RFC 5819).
+
+A name is first one of the user's own boxes, then, below ``Shared``, one that others share (RFC 4314 4).
+"""
 
 from dataclasses import replace
 
+from opostd.imap.access import Access, find, look, others
 from opostd.imap.commands.status import status_data, statuses
+from opostd.imap.faults import BadUse
 from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Session
-from opostd.imap.state.match import listed
+from opostd.imap.state.match import listed, may_match
+from opostd.imap.values.acl import MyRights
 from opostd.imap.values.commands import List, Mailbox, Rename, StatusItem
-from opostd.imap.values.responses import Condition, Done
-from opostd.model.records import Box
-from opostd.store import boxes
+from opostd.imap.values.responses import Condition, Done, Listed
+from opostd.model.errors import NoSuchBox
+from opostd.model.rights import Rights
+from opostd.store import boxes, shared
+from opostd.store.names import SHARED, is_shared
 
 
 async def create(session: Session, command: Mailbox) -> Reply:
     """A last separator says only that names below will follow (RFC 9051 6.3.4)."""
-    name = command.name.removesuffix("/")
-    made = await session.services.store.run(boxes.create, session.user.owner, name, command.role)
+    name, store = command.name.removesuffix("/"), session.services.store
+    if not is_shared(name):
+        made = await store.run(boxes.create, session.user.owner, name, command.role)
+    elif command.role:
+        raise BadUse("a special use is of a mailbox of one's own")
+    else:
+        made = await store.run(shared.create, session.user.owner, name)
     yield Done(Condition.OK, "created", b"MAILBOXID (%b)" % mailboxid(made.box))
 
 
 async def delete(session: Session, command: Mailbox) -> Reply:
     """A client that deletes the box it has selected has none selected afterwards, and hears its OK."""
-    owner = session.user.owner
-    box = await session.services.store.run(boxes.delete, owner, command.name)
-    if session.selected is not None and session.selected.live.key == (owner, box):
+    owner, store = session.user.owner, session.services.store
+    try:
+        key = owner, await store.run(boxes.delete, owner, command.name)
+    except NoSuchBox:
+        if not is_shared(command.name):
+            raise
+        key = await store.run(shared.delete, owner, command.name)
+    if session.selected is not None and session.selected.live.key == key:
         session.deselect()
     return
     yield
 
 
 async def rename(session: Session, command: Rename) -> Reply:
-    await session.services.store.run(boxes.rename, session.user.owner, command.old, command.new.removesuffix("/"))
+    others_box = is_shared(command.old) and not (await look(session, command.old)).own
+    store, new = session.services.store, command.new.removesuffix("/")
+    if others_box:
+        await store.run(shared.rename, session.user.owner, command.old, new)
+    else:
+        await store.run(boxes.rename, session.user.owner, command.old, new)
     return
     yield
 
 
 async def subscribe(session: Session, command: Mailbox) -> Reply:
-    """The name need not be a box, now or ever (RFC 9051 6.3.7)."""
+    """The name need not be a box, now or ever (RFC 9051 6.3.7), but for what others share: that must be seen."""
+    if is_shared(command.name):
+        await find(session, command.name, Rights.LOOKUP)
     await session.services.store.run(boxes.lsub_add, session.user.owner, command.name)
     return
     yield
@@ -60,41 +85,60 @@ async def lsub(session: Session, command: List) -> Reply:
 
 async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
     store, owner = session.services.store, session.user.owner
-    found = await store.run(boxes.boxes, owner)
+    found = {box.name: Access(box, box.name) for box in await store.run(boxes.boxes, owner)}
+    if may_match(command, SHARED):
+        found = {each.name: each for each in await others(session)} | found
     subscribed = set(await store.run(boxes.lsub_names, owner))
-    responses = listed([(box.name, box.role) for box in found], subscribed, command, lsub=lsub)
-    if not command.status:
-        for response in responses:
-            yield response
-        return
+    responses = _responses(found, subscribed, command, lsub=lsub)
     if StatusItem.HIGHESTMODSEQ in command.status:
         for told in session.condstore():
             yield told
     shown = {response.name for response in responses}
-    wanted = {box.name: box for box in found if box.name in shown and chosen(box, subscribed, command)}
-    counted = await statuses(session, [box.box for box in wanted.values()])
+    asked = bool(command.status) or "MYRIGHTS" in command.returns
+    wanted = {
+        name: each for name, each in found.items() if asked and name in shown and chosen(each, subscribed, command)
+    }
+    readable = [each.key for each in wanted.values() if command.status and Rights.READ in each.rights]
+    counted = await statuses(session, readable) if readable else {}
     for response in responses:
-        box = wanted.get(response.name)
-        if box is not None and box.box not in counted:  # deleted a moment ago (RFC 5819 2)
+        access = wanted.get(response.name)
+        if access is not None and access.key in readable and access.key not in counted:
+            # deleted a moment ago (RFC 5819 2)
             yield replace(response, attributes=("\\NonExistent", "\\Noselect", *response.attributes))
             continue
         yield response
-        if box is not None:
-            yield status_data(response.name, command.status, counted[box.box])
+        if access is not None and "MYRIGHTS" in command.returns:
+            yield MyRights(access.name, access.rights)
+        if access is not None and access.key in counted:
+            yield status_data(response.name, command.status, counted[access.key])
 
 
-async def itself(session: Session, name: str) -> Reply:
+def _responses(found: dict[str, Access], subscribed: set[str], command: List, *, lsub: bool) -> list[Listed]:
+    """What is listed; a box that may not be read cannot be selected either."""
+    responses = listed([(each.name, each.role) for each in found.values()], subscribed, command, lsub=lsub)
+    closed = {name for name, each in found.items() if Rights.READ not in each.rights}
+    if not closed:
+        return responses
+    return [
+        replace(each, attributes=("\\Noselect", *each.attributes)) if each.name in closed else each
+        for each in responses
+    ]
+
+
+async def itself(session: Session, box: Access) -> Reply:
     """The LIST response of one mailbox, as SELECT shows it (RFC 9051 6.3.2)."""
     store, owner = session.services.store, session.user.owner
-    names = [(box.name, box.role) for box in await store.run(boxes.boxes, owner)]
+    if box.own:
+        names = [(each.name, each.role) for each in await store.run(boxes.boxes, owner)]
+    else:
+        names = list({box.name: "", **{each.name: "" for each in await others(session)}}.items())
     subscribed = set(await store.run(boxes.lsub_names, owner))
-    for response in listed(
-        names, subscribed, List("", (name,), returns=frozenset({"SUBSCRIBED"}), extended=True), lsub=False
-    ):
+    command = List("", (box.name,), returns=frozenset({"SUBSCRIBED"}), extended=True)
+    for response in listed(names, subscribed, command, lsub=False):
         yield response
 
 
-def chosen(box: Box, subscribed: set[str], command: List) -> bool:
+def chosen(box: Access, subscribed: set[str], command: List) -> bool:
     """Whether a box is listed for its own sake, not for one below it: only then it has a STATUS (RFC 5819 3)."""
     if "SUBSCRIBED" in command.select and box.name not in subscribed:
         return False

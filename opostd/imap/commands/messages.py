@@ -10,8 +10,9 @@ from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.state.view import View
 from opostd.imap.values.responses import Vanished
 from opostd.imap.values.sets import Numbers, SavedResult, SequenceSet
-from opostd.model.errors import NotAllowed
+from opostd.model.errors import LacksRight, NotAllowed
 from opostd.model.ids import ModSeq, Uid
+from opostd.model.rights import NO_RIGHTS, Rights
 from opostd.store import changes
 
 Ranges = list[tuple[int, int]]
@@ -62,10 +63,12 @@ def count(ranges: Ranges) -> int:
     return sum(stop - start for start, stop in ranges)
 
 
-def writable(session: Session) -> Selected:
-    """The selected box, if it may be changed."""
+def writable(session: Session, needed: Rights = NO_RIGHTS) -> Selected:
+    """The selected box, if it may be changed so.  Raises NotAllowed under EXAMINE, LacksRight."""
     if session.box.read_only:
         raise NotAllowed("the mailbox is open for reading only")
+    if needed & ~session.box.rights:
+        raise LacksRight("no right to do this here")
     return session.box
 
 

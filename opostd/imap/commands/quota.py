@@ -3,10 +3,12 @@
 A resource without a limit is not shown.  MAILBOX always has one, so that a root is never without a resource.
 """
 
+from opostd.imap.access import find
 from opostd.imap.session import Reply, Session
 from opostd.imap.values.commands import Mailbox
 from opostd.imap.values.quota import GetQuota, QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import Condition, Done
+from opostd.model.rights import Rights
 from opostd.store import boxes
 from opostd.store import quota as store_quota
 
@@ -20,7 +22,10 @@ async def getquota(session: Session, command: GetQuota) -> Reply:
 
 
 async def getquotaroot(session: Session, command: Mailbox) -> Reply:
-    await session.services.store.run(boxes.box_named, session.user.owner, command.name)
+    """Of a box that another shares, no root: what its owner has is theirs."""
+    if not (await find(session, command.name, Rights.READ)).own:
+        yield QuotaRoots(command.name, ())
+        return
     yield QuotaRoots(command.name, (ROOT,))
     yield await _quota(session)
 

@@ -1,5 +1,6 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and UID EXPUNGE (RFC 9051 6.3.2, 6.4; RFC 3691; RFC 4315; RFC 7162)."""
 
+from opostd.imap.access import find
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.mailboxes import itself
 from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
@@ -10,8 +11,9 @@ from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.commands import Bare, Resync, Select, UidExpunge
 from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import BoxFlags, Condition, Done, Exists, Recent, State
-from opostd.model.flags import ALL_FLAGS, SEEN
-from opostd.store import boxes, moves
+from opostd.model.flags import SEEN
+from opostd.model.rights import CHANGING, NO_RIGHTS, Rights, flag_scope
+from opostd.store import moves
 
 
 async def select(session: Session, command: Select) -> Reply:
@@ -34,15 +36,14 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     if command.condstore:
         session.condstore()
     services = session.services
-    box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
-    live = await services.hub.open(box.owner, box.box)
-    session.selected = Selected.open(live, box.name, read_only)
+    box = await find(session, command.name, Rights.READ)
+    live = await services.hub.open(*box.key)
+    session.selected = Selected.open(live, box.name, read_only, box.rights, foreign=not box.own)
     snapshot = live.snapshot
-    keywords = snapshot.keywords_in_use()
-    yield BoxFlags(keywords)
+    yield BoxFlags(snapshot.keywords_in_use())
     yield Exists(len(snapshot))
     if session.rev2:
-        async for listed in itself(session, box.name):
+        async for listed in itself(session, box):
             yield listed
     else:
         yield Recent(0)
@@ -50,16 +51,23 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     unseen = None if session.rev2 or session.manner.uid_only else first_unseen(snapshot)
     if unseen is not None:
         yield State(Condition.OK, "first unseen", b"UNSEEN %d" % unseen)
-    permanent = b"()" if read_only else flags_list(ALL_FLAGS, (*keywords, "\\*"))
-    yield State(Condition.OK, "kept", b"PERMANENTFLAGS " + permanent)
+    yield permanent_flags(session.selected)
     yield State(Condition.OK, "the same UIDs for ever", b"UIDVALIDITY %d" % snapshot.box.uidvalidity)
     yield State(Condition.OK, "predicted", b"UIDNEXT %d" % snapshot.box.uidnext)
-    yield State(Condition.OK, "the same under any name", b"MAILBOXID (%b)" % mailboxid(box.box))
+    yield State(Condition.OK, "the same under any name", b"MAILBOXID (%b)" % mailboxid(box.box.box))
     yield State(Condition.OK, "up to this change", b"HIGHESTMODSEQ %d" % snapshot.modseq)
     if command.resync is not None and command.resync.uidvalidity == snapshot.box.uidvalidity:
         async for each in _resync(session, command.resync):
             yield each
-    yield Done(Condition.OK, "selected", b"READ-ONLY" if read_only else b"READ-WRITE")
+    changes_nothing = read_only or not box.rights & CHANGING
+    yield Done(Condition.OK, "selected", b"READ-ONLY" if changes_nothing else b"READ-WRITE")
+
+
+def permanent_flags(box: Selected) -> State:
+    """What this client may change (RFC 9051 7.1; RFC 4314 5.1.1)."""
+    scope = flag_scope(NO_RIGHTS if box.read_only else box.rights)
+    keywords = (*box.snapshot.keywords_in_use(), "\\*") if scope.keywords else ()
+    return State(Condition.OK, "kept", b"PERMANENTFLAGS " + flags_list(scope.bits, keywords))
 
 
 async def _resync(session: Session, resync: Resync) -> Reply:
@@ -87,9 +95,9 @@ def first_unseen(snapshot: Snapshot) -> int | None:
 
 
 async def close(session: Session, _: Bare) -> Reply:
-    """Removes what is ``\\Deleted``, without a word of it (RFC 9051 6.4.1)."""
+    """Removes what is ``\\Deleted``, without a word of it (RFC 9051 6.4.1), where the user may (RFC 4314 4)."""
     box = session.box
-    if not box.read_only:
+    if not box.read_only and Rights.EXPUNGE in box.rights:
         await session.services.store.run(moves.expunge, *box.live.key, None, True)
     session.deselect()
     return
@@ -104,7 +112,7 @@ async def unselect(session: Session, _: Bare) -> Reply:
 
 async def expunge(session: Session, _: Bare) -> Reply:
     """The connection shows the EXPUNGE responses, from the box's new state."""
-    box = writable(session)
+    box = writable(session, Rights.EXPUNGE)
     gone = await session.services.store.run(moves.expunge, *box.live.key, None, True)
     await box.live.refresh()
     if gone and session.qresync:
@@ -112,7 +120,7 @@ async def expunge(session: Session, _: Bare) -> Reply:
 
 
 async def uid_expunge(session: Session, command: UidExpunge) -> Reply:
-    box = writable(session)
+    box = writable(session, Rights.EXPUNGE)
     uids = uids_of(box.view, chosen(box, command.numbers, by_uid=True))
     if uids:
         gone = await session.services.store.run(moves.expunge, *box.live.key, uids, True)

@@ -6,6 +6,7 @@ statements, and only boxes that are owed something are written.
 
 from collections.abc import Sequence
 
+from opostd.imap.access import find
 from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
@@ -13,10 +14,12 @@ from opostd.imap.values.commands import Status, StatusItem
 from opostd.imap.values.responses import StatusData
 from opostd.model.errors import NoSuchBox
 from opostd.model.flags import DELETED, SEEN, UNCHARGED
-from opostd.model.ids import BoxId
+from opostd.model.ids import BoxId, OwnerId
+from opostd.model.rights import Rights
 from opostd.store import boxes
 from opostd.store.boxes import Status as Counted
 
+Key = tuple[OwnerId, BoxId]
 UNSEEN_BITS = bytes(not bits & SEEN for bits in range(256))
 DELETED_BITS = bytes(bool(bits & DELETED) for bits in range(256))
 
@@ -26,24 +29,35 @@ async def status(session: Session, command: Status) -> Reply:
         for response in session.condstore():
             yield response
     services = session.services
-    box = await services.store.glance(boxes.box_named, session.user.owner, command.name)
-    live = services.hub.live(box.owner, box.box)
+    key = (await find(session, command.name, Rights.READ)).key
+    live = services.hub.live(*key)
     if live.known:
-        found = {box.box: _counted(await live.bring_up())}
+        found = {key: _counted(await live.bring_up())}
     else:
-        found = await statuses(session, [box.box])
-    if box.box not in found:
+        found = await statuses(session, [key])
+    if key not in found:
         raise NoSuchBox("no such mailbox")
-    yield status_data(command.name, command.items, found[box.box])
+    yield status_data(command.name, command.items, found[key])
 
 
-async def statuses(session: Session, ids: Sequence[BoxId]) -> dict[BoxId, Counted]:
-    """Boxes of the user, brought up to date and counted, by id; one that is deleted meanwhile is left out.
+async def statuses(session: Session, keys: Sequence[Key]) -> dict[Key, Counted]:
+    """Boxes, brought up to date and counted; one that is deleted meanwhile is left out.
 
     A box whose newest state this process has is counted here, the others by the store.
     """
-    hub, store, owner = session.services.hub, session.services.store, session.user.owner
-    await hub.bring_up([(owner, id_) for id_ in ids])
+    await session.services.hub.bring_up(keys)
+    by_owner: dict[OwnerId, list[BoxId]] = {}
+    for owner, id_ in keys:
+        by_owner.setdefault(owner, []).append(id_)
+    return {
+        (owner, id_): counted
+        for owner, ids in by_owner.items()
+        for id_, counted in (await _of_owner(session, owner, ids)).items()
+    }
+
+
+async def _of_owner(session: Session, owner: OwnerId, ids: Sequence[BoxId]) -> dict[BoxId, Counted]:
+    hub, store = session.services.hub, session.services.store
     found: dict[BoxId, Counted] = {}
     lives = {id_: live for id_ in ids if (live := hub.live(owner, id_)).known}
     for box in await store.run(boxes.boxes_by_id, owner, list(lives)) if lives else []:

@@ -7,15 +7,22 @@ from opostd.imap.session import Reply, Selected, Session
 from opostd.imap.values.commands import Store
 from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import Condition, Done
+from opostd.model.errors import LacksRight
+from opostd.model.flags import EVERY_FLAG, FlagAction, Flags, FlagScope
+from opostd.model.rights import flag_scope
 from opostd.store.flags import Stored
 
 
 async def store(session: Session, command: Store) -> Reply:
     """Every message named is answered, changed or not, unless .SILENT, with its flags after the change.
 
-    A client that knows of modseqs is told those of what it has changed even then.
+    A client that knows of modseqs is told those of what it has changed even then.  Flags that the user may not change
+    stay as they are, and the client is told of it; NO where there are no others (RFC 4314 4).
     """
     box = writable(session)
+    scope = flag_scope(box.rights)
+    narrowed = _narrowed(command, scope)
+    silent = command.silent and not narrowed
     ranges = chosen(box, command.numbers, by_uid=command.by_uid)
     if command.unchangedsince is not None:
         for response in session.condstore():
@@ -24,14 +31,14 @@ async def store(session: Session, command: Store) -> Reply:
         return
     known = box.view.modseq
     spans = uid_ranges(box.view, ranges)
-    result = await box.live.store_flags(spans, command.action, command.flags, command.unchangedsince)
+    result = await box.live.store_flags(spans, command.action, command.flags, command.unchangedsince, scope)
     found = indexes(box, ranges)
     missing = count(ranges) - len(found)
     manner = session.manner
     items = [Item.UID] if (command.by_uid or manner.modseqs) and not manner.uid_only else []
     if manner.modseqs:
         items.append(Item.MODSEQ)
-    if not command.silent:
+    if not silent:
         items.append(Item.FLAGS)
         if result.changed:
             box.own.add(result.modseq)
@@ -53,6 +60,17 @@ async def store(session: Session, command: Store) -> Reply:
         yield _modified(box, command, result, missing)
     elif missing:
         yield Done(Condition.OK, "some of these messages are gone", b"EXPUNGEISSUED")
+
+
+def _narrowed(command: Store, scope: FlagScope) -> bool:
+    """Whether less is changed than was asked for.  Raises LacksRight where nothing of it may be."""
+    if scope is EVERY_FLAG:
+        return False
+    allowed = scope.of(command.flags)
+    replaces = command.action is FlagAction.REPLACE
+    if (replaces and not scope.bits) or (not replaces and allowed == Flags() != command.flags):
+        raise LacksRight("no right to change these flags")
+    return replaces or allowed != command.flags
 
 
 def _but(box: Selected, found: list[int], uids: tuple[int, ...]) -> list[int]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from opostd.imap.commands import any as any_
 from opostd.imap.commands import (
+    acl,
     append,
     auth,
     compress,
@@ -25,6 +25,8 @@ from opostd.imap.commands import (
     status,
     store,
 )
+from opostd.imap.commands import any as any_
+from opostd.imap.parse import acl as parse_acl
 from opostd.imap.parse import any as parse_any
 from opostd.imap.parse import append as parse_append
 from opostd.imap.parse import auth as parse_auth
@@ -98,6 +100,11 @@ ROWS = (
     Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
     Row(b"GETQUOTA", parse_quota.parse_getquota, quota.getquota, LOGGED_IN, "QUOTA"),
     Row(b"GETQUOTAROOT", MAILBOX, quota.getquotaroot, LOGGED_IN, "QUOTA"),
+    Row(b"SETACL", parse_acl.parse_setacl, acl.setacl, LOGGED_IN, "ACL"),
+    Row(b"DELETEACL", parse_acl.parse_about_identifier, acl.deleteacl, LOGGED_IN, "ACL"),
+    Row(b"GETACL", MAILBOX, acl.getacl, LOGGED_IN, "ACL"),
+    Row(b"LISTRIGHTS", parse_acl.parse_about_identifier, acl.listrights, LOGGED_IN, "ACL"),
+    Row(b"MYRIGHTS", MAILBOX, acl.myrights, LOGGED_IN, "ACL"),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
     Row(
         b"REPLACE",

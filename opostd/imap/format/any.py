@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from opostd.imap.format import auth, fetch, mailboxes, quota, search, select, sort
+from opostd.imap.format import acl, auth, fetch, mailboxes, quota, search, select, sort
 from opostd.imap.format.strings import text
 from opostd.imap.values import responses
+from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.responses import Response, State
 
@@ -40,10 +41,13 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     QuotaRoots: quota.format_quota_roots,
     responses.IdData: auth.format_id,
     responses.Continue: auth.format_continue,
+    AclData: acl.format_acl,
+    RightsList: acl.format_rights_list,
+    MyRights: acl.format_my_rights,
 }
 
 
-NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots))
+NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots, AclData, RightsList, MyRights))
 """Those with mailbox names in them: their formatters ask whether names are sent in UTF-8."""
 
 

@@ -21,5 +21,5 @@ def format_status(status: StatusData, utf8: bool = False) -> bytes:
 
 
 def format_namespaces(_: Namespaces) -> bytes:
-    """The user's own boxes, in one tree without a prefix; no others' and no shared ones."""
-    return b'* NAMESPACE (("" "/")) NIL NIL\r\n'
+    """The user's own boxes, in one tree without a prefix, and all that others share, people and teams, in another."""
+    return b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))\r\n'

@@ -1,6 +1,6 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, STATUS (RFC 9051 6.3.4 to 6.3.11, RFC 3501 6.3.9).
 
-LIST has the options of RFC 5258, SPECIAL-USE of RFC 6154 and STATUS of RFC 5819; CREATE has its USE.
+LIST has the options of RFC 5258, SPECIAL-USE of RFC 6154, STATUS of RFC 5819, MYRIGHTS of RFC 8440; CREATE has its USE.
 """
 
 from opostd.imap.faults import BadUse
@@ -12,7 +12,7 @@ ROLES = {role.upper(): role for role in ("Archive", "Drafts", "Junk", "Sent", "T
 """The special uses a box can have here: \\All and \\Flagged would be views of other boxes (RFC 6154 2)."""
 
 SELECT_OPTIONS = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
-RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"})
+RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "MYRIGHTS"})
 STATUS_ITEMS = {item.value: item for item in StatusItem}
 
 

@@ -4,6 +4,7 @@ What must stay true: matching is linear in the names, whatever the wildcards (se
 exist but has names below it is shown where a pattern names it, and never otherwise.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from opostd.imap.values.commands import List
@@ -23,6 +24,15 @@ def listed(names: Sequence[tuple[str, str]], subscribed: set[str], command: List
         return [Listed(ROOT.attributes, "", lsub)]
     tree = _Tree(names, subscribed, command)
     return tree.of_lsub() if lsub else tree.of_list()
+
+
+def may_match(command: List, top: str) -> bool:
+    """Whether a name at or below ``top`` could be listed; false only where none could."""
+    for pattern in command.patterns:
+        literal = re.split("[*%]", command.reference + pattern, maxsplit=1)[0]
+        if literal.startswith(top) or top.startswith(literal):
+            return True
+    return False
 
 
 class _Tree:

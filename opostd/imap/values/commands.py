@@ -105,11 +105,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """LIST with the options of RFC 5258, 6154 and 5819, or LSUB (all options empty).
+    """LIST with the options of RFC 5258, 6154, 5819 and 8440, or LSUB (all options empty).
 
     reference and patterns: decoded Unicode.  select: of SUBSCRIBED, REMOTE, RECURSIVEMATCH, SPECIAL-USE;
-    returns: of SUBSCRIBED, CHILDREN, SPECIAL-USE.  extended: the client used a selection option, a pattern list or
-    RETURN.  status: items that RETURN (STATUS (...)) asks for.
+    returns: of SUBSCRIBED, CHILDREN, SPECIAL-USE, MYRIGHTS.  extended: the client used a selection option, a pattern
+    list or RETURN.  status: items that RETURN (STATUS (...)) asks for.
     """
 
     reference: str

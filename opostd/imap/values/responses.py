@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
@@ -160,7 +161,7 @@ class ESearch:
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """``* NAMESPACE (("" "/")) NIL NIL`` (RFC 2342): personal boxes only."""
+    """``* NAMESPACE (("" "/")) NIL (("Shared/" "/"))`` (RFC 2342)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +197,7 @@ Response = (
     | QuotaData
     | QuotaRoots
     | Continue
+    | AclData
+    | RightsList
+    | MyRights
 )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.format.any import FORMATTERS, format_response
+from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.quota import QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import (
     BoxFlags,
@@ -33,6 +34,7 @@ from opostd.imap.values.responses import (
 )
 from opostd.imap.values.sort import Tree
 from opostd.model.flags import DELETED, SEEN
+from opostd.model.rights import ALL_RIGHTS, Rights
 
 RESPONSES: list[tuple[Response, bytes]] = [
     (State(Condition.OK, "ready"), b"* OK ready"),
@@ -86,7 +88,6 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (ESearch(b"a", False, all=(1, 2), modseq=9), b'* ESEARCH (TAG "a") ALL 1:2 MODSEQ 9'),
     (ESearch(b"a", True, partial=((-1, -100), (3, 4, 9))), b'* ESEARCH (TAG "a") UID PARTIAL (-1:-100 3:4,9)'),
     (ESearch(b"a", False, count=2, partial=((7, 9), ())), b'* ESEARCH (TAG "a") COUNT 2 PARTIAL (7:9 NIL)'),
-    (Namespaces(), b'* NAMESPACE (("" "/")) NIL NIL'),
     (QuotaData(b"", (Resource(b"STORAGE", 10, 512),)), b'* QUOTA "" (STORAGE 10 512)'),
     (
         QuotaData(b"!partition/sda4", (Resource(b"STORAGE", 104, 10923847), Resource(b"MESSAGE", 0, 2**63 - 1))),
@@ -94,6 +95,15 @@ RESPONSES: list[tuple[Response, bytes]] = [
     ),
     (QuotaRoots("INBOX", (b"#user/alice", b"")), b'* QUOTAROOT INBOX "#user/alice" ""'),
     (QuotaRoots("Entwürfe", ()), b'* QUOTAROOT "Entw&APw-rfe"'),
+    (
+        AclData("Gr\u00fcn", (("anna@x", ALL_RIGHTS), ("-b\u00f6b@x", Rights.WRITE), ("anyone", Rights(0)))),
+        b'* ACL "Gr&APw-n" "anna@x" lrswipkxtecda {7}\r\n-b\xc3\xb6b@x w anyone ""',
+    ),
+    (AclData("x", ()), b"* ACL x"),
+    (RightsList("x", "NIL", ALL_RIGHTS, False), b'* LISTRIGHTS x "NIL" lrswipkxtecda'),
+    (RightsList("x", "a b", Rights(0), True), b'* LISTRIGHTS x "a b" "" l r s w i p k x t e c d a'),
+    (MyRights("x y", Rights.LOOKUP | Rights.EXPUNGE), b'* MYRIGHTS "x y" led'),
+    (Namespaces(), b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))'),
     (IdData((("name", "opostd"),)), b'* ID ("name" "opostd")'),
     (Continue(), b"+ "),
     (Continue(b"idling"), b"+ idling"),

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opostd.imap.parse import acl, append, auth, copy, fetch, mailboxes, search, select, sort, store
 from opostd.imap.parse import any as any_
-from opostd.imap.parse import append, auth, copy, fetch, mailboxes, search, select, sort, store
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame, Framer
 from opostd.model.errors import BadSyntax, Refused
 from tests.imap.octets import LIMITS, everything
 
 PARSERS: list[Callable[[Cursor], Any]] = [
+    acl.parse_setacl,
+    acl.parse_about_identifier,
     any_.parse_bare,
     append.parse_append,
     auth.parse_authenticate,
@@ -43,7 +45,18 @@ WORDS = [
     *(b"1", b"0", b"*", b":", b",", b"$", b"4294967296", b"&", b"&-", b"&Jjo-", b"%", b"NIL", b"=", b"YQ=="),
     *(b"INBOX", b"FLAGS", b"+FLAGS.SILENT", b"\\Seen", b"BODY[", b"HEADER.FIELDS", b"1.2", b"RFC822.SIZE", b"ALL"),
     *(b"SEEN", b"NOT ", b"OR ", b"CHARSET", b"UTF-8", b"HEADER", b"SUBJECT", b"SINCE ", b"1-Feb-1994", b"UID "),
-    *(b"CONDSTORE", b"QRESYNC ", b"(UNCHANGEDSINCE 1) ", b" (CHANGEDSINCE 1 VANISHED)", b"MODSEQ "),
+    *(
+        b"lrswi",
+        b"+ta",
+        b"-",
+        b"anna",
+        b"anyone",
+        b"CONDSTORE",
+        b"QRESYNC ",
+        b"(UNCHANGEDSINCE 1) ",
+        b" (CHANGEDSINCE 1 VANISHED)",
+        b"MODSEQ ",
+    ),
     *(
         b"SUBSCRIBED",
         b"RETURN ",
