@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -271,6 +271,10 @@ class Counting(Tx):
     def count(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> int:
         self.statements += 1
         return super().execute(statement, dict(parameters)).rowcount
+
+    def count_many(self, statement: sa.Executable, parameters: Sequence[Mapping[str, Any]]) -> int:
+        self.statements += 1
+        return sum(super(Counting, self).execute(statement, dict(each)).rowcount for each in parameters)
 
 
 @writes(Group.OWNER)
