@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,3 +149,12 @@ def person(served: Site, request: pytest.FixtureRequest) -> Iterator[Person]:
     before = len(served.daemon.output)
     yield Person(name, served)
     assert not complaints(served.daemon.output[before:])
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that the user postfix may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="opostd-postfix-", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path

@@ -1,11 +1,6 @@
 """Programs of mail servers against the running daemon: Postfix in front of it and behind its users, smtp-source, msmtp."""
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +11,8 @@ import pytest
 from tests.e2e.conftest import CONFIG, DOMAIN, PASSWORD, Site, people
 from tests.e2e.faults import sqlite_in, until
 from tests.e2e.mailbox import imap, subjects, text_mail
+from tests.e2e.postfix import run, running
 from tests.support.daemon import start_daemon
-
-ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]  # Postfix's master starts as root only
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -44,42 +38,6 @@ transport_maps = inline:{{
   {{bob@opost.example = smtp:[127.0.0.1]:{smtp}}}
   {{root@opost.example = smtp:[127.0.0.1]:{submission}}} }}
 """
-MASTER_CF = """
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-lmtp unix - - n - - lmtp
-error unix - - n - - error
-retry unix - - n - - error
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
-
-
-def run(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A program that must be there and must succeed."""
-    assert shutil.which(command[0]) or Path("/usr/sbin", command[0]).exists(), f"{command[0]}: .ci/run installs it"
-    environ = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, env=environ)
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """One that the user postfix may enter, which pytest's are not."""
-    with tempfile.TemporaryDirectory(prefix="opostd-postfix-", ignore_cleanup_errors=True) as name:
-        path = Path(name)
-        path.chmod(0o755)
-        yield path
 
 
 @pytest.fixture
@@ -103,24 +61,8 @@ def front(folder: Path, tmp_path: Path) -> Iterator[Site]:
 @contextmanager
 def postfix(site: Site, folder: Path) -> Iterator[int]:
     """The port of a Postfix that hands all it gets to the site; stopped at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    etc = folder / "etc"
-    for each in (etc, folder / "queue", folder / "data"):
-        each.mkdir()
-    ports = site.daemon.ports
-    (etc / "main.cf").write_text(MAIN_CF.format(folder=folder, password=PASSWORD, **ports))
-    (etc / "master.cf").write_text(MASTER_CF.format(port=port))
-    for name in ("dynamicmaps.cf", "postfix-files"):
-        if Path("/etc/postfix", name).exists():
-            shutil.copy(Path("/etc/postfix", name), etc)
-    run(*ROOT, "chown", "postfix", str(folder / "data"))
-    run(*ROOT, "postfix", "-c", str(etc), "start")
-    try:
+    with running(folder, MAIN_CF.format(folder=folder, password=PASSWORD, **site.daemon.ports)) as port:
         yield port
-    finally:
-        run(*ROOT, "postfix", "-c", str(etc), "stop")
-        run(*ROOT, "chown", "-R", str(os.getuid()), str(folder))
 
 
 def test_postfix_hands_its_mail_over(front: Site, folder: Path) -> None:

@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 
 @dataclass
 class Made:
-    """A certificate with its key, and the file that has the chain up to its authority, and the key."""
+    """A certificate with its key, and the file that has the key, then the chain up to its authority."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -59,5 +59,5 @@ def make(folder: Path, *names: str, issuer: Made | None = None, days: int = 30) 
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     above = b"" if issuer is None else issuer.certificate.public_bytes(pem)
-    file.write_bytes(certificate.public_bytes(pem) + above + private)
+    file.write_bytes(private + certificate.public_bytes(pem) + above)
     return Made(certificate, key, file)
