@@ -7,6 +7,7 @@ import click
 from opostd.cli import group_outside
 from opostd.cli.common import confirm, folded, json_option, names, now, print_rows, run_in_store, yes_option
 from opostd.cli.group_held import held
+from opostd.cli.group_petitions import petitions
 from opostd.cli.group_rights import role, role_names
 from opostd.cli.group_settings import set_, show
 from opostd.cli.source import source_of
@@ -25,7 +26,7 @@ def command() -> None:
     """Groups: what is sent to one reaches each member, from the day they joined."""
 
 
-for _each in (role, set_, show, held, group_outside.resume, group_outside.bounces):
+for _each in (role, set_, show, held, petitions, group_outside.resume, group_outside.bounces):
     command.add_command(_each)
 
 

@@ -9,7 +9,7 @@ import click
 from opostd.cli.common import json_option, print_rows, run_in_store
 from opostd.cli.source import source_of
 from opostd.config import Settings
-from opostd.model.records import Moderation, PostPolicy, Source
+from opostd.model.records import Joining, Moderation, PostPolicy, Source
 
 if TYPE_CHECKING:
     from opostd.store.run import Store
@@ -20,12 +20,12 @@ MAX_URL = 500  # characters: a header line has 998, the name and the id of a pos
 _URL = re.compile(r"https?://[!-;=?-~]+")  # of a header: no space, no angle bracket
 
 
-def words(kind: "type[Moderation] | type[PostPolicy]") -> dict[str, int]:
+def words(kind: "type[Joining] | type[Moderation] | type[PostPolicy]") -> dict[str, int]:
     """``non-members`` and the like, with their numbers."""
     return {each.name.lower().replace("_", "-"): int(each) for each in kind}
 
 
-def _word(field: str, kind: "type[Moderation] | type[PostPolicy]") -> Callable[[str], Parsed]:
+def _word(field: str, kind: "type[Joining] | type[Moderation] | type[PostPolicy]") -> Callable[[str], Parsed]:
     known = words(kind)
 
     def parse(text: str) -> Parsed:
@@ -69,6 +69,10 @@ KEYS: dict[str, tuple[Callable[[str], Parsed], Callable[[Source], str], str]] = 
     "moderation": (
         _word("moderation", Moderation), lambda source: source.moderation.name.lower().replace("_", "-"),
         "whose posts wait for a moderator: " + ", ".join(words(Moderation)),
+    ),
+    "join": (
+        _word("joining", Joining), lambda source: source.joining.name.lower(),
+        "whether people join and leave by mail: " + ", ".join(words(Joining)),
     ),
     "expiry": (_days, lambda source: str(source.expiry_s // 86400), "days after which posts end; 0: never"),
     "archive": (_url("archive"), lambda source: source.archive or "none", "URL of its archive (List-Archive), or none"),

@@ -175,6 +175,7 @@ class GroupSettings:
     rewrite_from: bool = True
     held_days: int = 7
     max_held: int = 1000
+    petition_days: int = 3
 
 
 @dataclass(frozen=True, slots=True)

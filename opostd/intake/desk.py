@@ -1,25 +1,31 @@
-"""Letters to the server itself, about a group: ``team-request@`` (RFC 2142 6).
+"""Letters to the server itself, about a group: ``team-request@`` (RFC 2142 6), ``team-join@``, ``team-leave@``.
 
-What must stay true: only a login proves who somebody is; a letter from ``<>``, from a robot or from a list is taken and
-never answered (RFC 3834 2), so that no two robots write to each other; a letter that is refused changes nothing.
+What must stay true: only a login, or a token that was mailed to them, proves who somebody is; a letter from ``<>``,
+from a robot or from a list is taken and never answered (RFC 3834 2), so that no two robots write to each other; a
+letter that is refused changes nothing.
 """
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from opostd.intake.letters import Letter
+from opostd.intake.membership import Membership
 from opostd.intake.message import Message
 from opostd.intake.moderation import Moderators
+from opostd.intake.office import Office
 from opostd.model.errors import Explained
-from opostd.model.records import Account, Mailing, PostFacts, Service, ServiceKind, Source, service_address
-from opostd.store import posts, provision
+from opostd.model.records import Account, Joining, PostFacts, Service, ServiceKind, Source, service_address
+from opostd.store import provision
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
 
 _TOKEN = re.compile(r"(?<![a-z0-9])[a-z2-7]{26}(?![a-z0-9])")
-VERBS = {"accept": "accept", "approve": "accept", "discard": "discard", "reject": "discard", "help": "help"}
+VERBS = {
+    "accept": "accept", "approve": "accept", "discard": "discard", "reject": "discard", "confirm": "confirm",
+    "join": "join", "subscribe": "join", "leave": "leave", "unsubscribe": "leave", "help": "help",
+}  # fmt: skip
 MAX_SERVICES = 20  # in one letter: each may cost an answer
 
 
@@ -42,20 +48,13 @@ def verb_of(subject: str, preview: str) -> str:
 
 
 class Desk:
-    """kept: told of answers that are kept, to be delivered."""
+    """One for each intake."""
 
-    def __init__(
-        self,
-        store: Store,
-        moderators: Moderators,
-        *,
-        kept: Callable[[Sequence[Mailing]], None],
-        now: Callable[[], int],
-    ) -> None:
+    def __init__(self, store: Store, office: Office, moderators: Moderators, membership: Membership) -> None:
         self._store = store
+        self._office = office
         self._moderators = moderators
-        self._kept = kept
-        self._now = now
+        self._membership = membership
 
     async def serve(
         self,
@@ -66,40 +65,53 @@ class Desk:
         mail_from: str,
         account: Account | None,
     ) -> None:
-        """Does what a letter asks for.  Raises Explained where it is refused, Unavailable."""
+        """Does what a letter asks for.  Raises Explained where it is refused, LimitReached, Unavailable."""
         if not mail_from or is_automatic(message):
             log.info("not answered from=%s to=%s", mail_from or "<>", services[0].address)
             return
-        if account is None:
-            raise Explained("log in to write to this address")
-        if len(services) > MAX_SERVICES:
+        if len(services) > (MAX_SERVICES if account is not None else 1):
             raise Explained("too many groups in one letter")
         for service in services:
             source = await self._store.run(provision.source, service.box)
             if source is None:
                 raise Explained("the group is not there any more")
-            await self._request(source, facts, account)
+            verb = service.kind.value
+            if service.kind is ServiceKind.REQUEST:
+                verb = verb_of(facts.subject, facts.preview or "")
+            await self._do(verb, source, facts, mail_from, account)
 
-    async def _request(self, source: Source, facts: PostFacts, account: Account) -> None:
-        verb = verb_of(facts.subject, facts.preview or "")
-        if verb in ("accept", "discard"):
-            token = _TOKEN.search(facts.subject.lower())
+    async def _do(self, verb: str, source: Source, facts: PostFacts, mail_from: str, account: Account | None) -> None:
+        token = _TOKEN.search(facts.subject.lower())
+        if verb in ("join", "leave"):
+            await self._membership.ask(source, leaves=verb == "leave", mail_from=mail_from, account=account)
+        elif verb == "confirm" and token is not None:
+            await self._membership.confirm(source, token[0], account)
+        elif account is None:
+            raise Explained("log in to write to this address")
+        elif verb in ("accept", "discard", "confirm"):
             if token is None:
-                raise Explained(f"to {verb} a post, answer the letter that came of it")
-            await self._moderators.by_token(token[0], account, accept=verb == "accept")
+                raise Explained(f"to {verb} something, answer the letter that came of it")
+            await self._decide(source, token[0], account, accept=verb == "accept")
         else:
-            await self._answer(source, account, f"About {source.address}", _help(source))
+            request = service_address(source.address, ServiceKind.REQUEST)
+            about = f"About {source.address}"
+            letter = Letter(request, source.title, account.login, about, tuple(_help(source)), answers=True)
+            await self._office.send([await self._office.mailing(letter, account.owner)])
 
-    async def _answer(self, source: Source, account: Account, subject: str, text: Sequence[str]) -> None:
-        request = service_address(source.address, ServiceKind.REQUEST)
-        letter = Letter(request, source.title, account.login, subject, tuple(text), answers=True)
-        mailing = await self._moderators.letter(letter, account.owner, self._now())
-        await self._store.run(posts.accept, [mailing], self._now())
-        self._kept([mailing])
+    async def _decide(self, source: Source, token: str, account: Account, *, accept: bool) -> None:
+        """On a post, or on somebody who wants to join: the token knows."""
+        if await self._membership.knows(source, token):
+            await self._membership.by_token(source, token, account, accept=accept)
+        else:
+            await self._moderators.by_token(token, account, accept=accept)
 
 
 def _help(source: Source) -> list[str]:
     lines = [f"This is what the mail server does for {source.address}.", ""]
     lines.append(f"  {source.address:40} reaches its readers, if you may post to it")
     lines.append(f"  {service_address(source.address, ServiceKind.OWNER):40} reaches those who own the group")
+    if source.joining is not Joining.CLOSED:
+        asks = " (an owner or moderator decides)" if source.joining is Joining.APPROVAL else ""
+        lines.append(f"  {service_address(source.address, ServiceKind.JOIN):40} whoever writes here joins it{asks}")
+        lines.append(f"  {service_address(source.address, ServiceKind.LEAVE):40} whoever writes here leaves it")
     return lines

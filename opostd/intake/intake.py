@@ -25,9 +25,12 @@ from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
 from opostd.intake.indexing import Indexing
+from opostd.intake.membership import Membership
 from opostd.intake.message import Message, read
 from opostd.intake.moderation import Moderators
+from opostd.intake.office import Office
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
+from opostd.intake.rounds import Rounds
 from opostd.intake.route import Router, once_each
 from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
@@ -53,7 +56,7 @@ from opostd.model.records import (
     Wish,
 )
 from opostd.render.pool import RenderPool
-from opostd.store import provision, withdraw
+from opostd.store import withdraw
 from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 
@@ -63,6 +66,7 @@ T = TypeVar("T")
 log = logging.getLogger("opostd.intake")
 
 DELIVERY_PATIENCE_S = 5.0  # the post is kept: a box that cannot be reached now keeps nobody from the 250
+GROUPS = GroupSettings()
 CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database be away
 
 
@@ -88,7 +92,7 @@ class Intake:
         domains: tuple[str, ...],
         relay: bool = False,
         retries: QueueSettings | None = None,
-        groups: GroupSettings | None = None,
+        groups: GroupSettings = GROUPS,
         quota: Quota = UNLIMITED,
         now: Callable[[], int] = wall_clock,
     ) -> None:
@@ -120,20 +124,23 @@ class Intake:
             hostname=hostname,
             now=now,
             kept=self.kept,
-            pause_after=(groups or GroupSettings()).pause_after_bounces,
+            pause_after=groups.pause_after_bounces,
         )
+        office = Office(store, hostname=hostname, kept=self.kept, now=now)
         self.moderators = Moderators(
             store,
             self._router,
             self.teller,
             self._deliverer,
-            settings=groups or GroupSettings(),
-            hostname=hostname,
+            office=office,
+            settings=groups,
             kept=self.kept,
             leaving=lambda: self._leaving(),
             now=now,
         )
-        self._desk = Desk(store, self.moderators, kept=self.kept, now=now)
+        self.membership = Membership(store, self._router, office, settings=groups, now=now)
+        self._desk = Desk(store, office, self.moderators, self.membership)
+        self._rounds = Rounds([self.moderators.once, self.membership.once])
         self._indexing = Indexing(store)
         self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
         self._fullness = Fullness(store, quota)
@@ -148,13 +155,13 @@ class Intake:
         """Deliver what an earlier process left, then keep looking for what could not be delivered."""
         await self._retry.start()
         self._indexing.start()
-        self.moderators.start()
+        self._rounds.start()
 
     async def close(self) -> None:
         """What was accepted is answered first, within some seconds; what is not in its box by then is in the spool."""
         self._closed = True
         await self._retry.close()
-        await self.moderators.close()
+        await self._rounds.close()
         await self._indexing.close()
         self._fullness.close()
         try:
@@ -242,10 +249,7 @@ class Intake:
                     places = dict.fromkeys(place for each in recipients for place in each.places)
             message = clean
             unique = once_each([place for place in places if isinstance(place, Target)])
-            found = [
-                await self._store.run(provision.source, each.box) for each in unique if each.source and not each.nested
-            ]
-            sources = [source for source in found if source is not None]
+            sources = await self._router.sources(unique)
             if account is None:
                 lists.refuse_loop(message, sources)
             message = lists.addressed(message, sources, id_)

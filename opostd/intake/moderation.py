@@ -6,11 +6,7 @@ nobody else, for anybody can write another's address.
 """
 
 import asyncio
-import base64
-import contextlib
-import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 
@@ -19,15 +15,14 @@ from opostd.intake import letters
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.letters import Letter
 from opostd.intake.message import header_fields
+from opostd.intake.office import Office, digest, new_token
 from opostd.intake.report import Action, Status
 from opostd.intake.rights import DECIDES, may_decide
 from opostd.intake.route import Router
 from opostd.intake.tell import Teller
 from opostd.mime.addresses import addresses
-from opostd.mime.facts import new_post
 from opostd.model.errors import Explained, LimitReached, LostPost, NoSuchAddress, NoSuchPost, OpostError
 from opostd.model.ids import NOBODY, SYSTEM_OWNER, BoxId, OwnerId, PostId, post_id_text
-from opostd.model.new_ids import new_post_id
 from opostd.model.records import (
     Account,
     Mailing,
@@ -36,35 +31,21 @@ from opostd.model.records import (
     Notify,
     Outside,
     PostFacts,
-    Recipient,
     ServiceKind,
     Source,
     Target,
-    Wish,
     service_address,
 )
-from opostd.store import accounts, boxes, held, nesting, posts, provision, sources, withdraw
+from opostd.store import accounts, held, nesting, posts, provision, sources, withdraw
 from opostd.store.delivery import Delivery
 from opostd.store.held import Held, Token
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
 
-LOOK_S = 30.0  # between looks at what nobody has been told of, and at what has waited long enough
 GRACE_S = 60  # a post this young is being told of by the process that took it
-TOKEN_OCTETS = 16
 MAX_NAMED = 10_000  # addresses of a header that are looked at (security.md 1.3)
 DECIDED = "there is nothing to decide any more: another moderator was quicker, or the time was over"
-
-
-def digest(token: str) -> str:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def new_token() -> str:
-    """26 letters and digits that nobody guesses, in no case that a mail program might change."""
-    return base64.b32encode(secrets.token_bytes(TOKEN_OCTETS)).decode().rstrip("=").lower()
 
 
 class Moderators:
@@ -77,8 +58,8 @@ class Moderators:
         teller: Teller,
         deliverer: Deliverer,
         *,
+        office: Office,
         settings: GroupSettings,
-        hostname: str,
         kept: Callable[[Sequence[Mailing]], None],
         leaving: Callable[[], None],
         now: Callable[[], int],
@@ -89,19 +70,9 @@ class Moderators:
         self._teller = teller
         self._deliverer = deliverer
         self._settings = settings
-        self._hostname = hostname
+        self._office = office
         self._kept = kept
         self._now = now
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def held_until(self, now: int) -> int:
         """When a post that comes now is discarded, if nobody decides."""
@@ -139,7 +110,7 @@ class Moderators:
                 tokens.append(Token(post, row.box, owner, digest(token)))
                 assert source is not None
                 letter = _notice(row, source, facts, raw, address, token, whole=whole)
-                reports.append(await self.letter(letter, owner, now))
+                reports.append(await self._office.mailing(letter, owner))
         reports += await self._told(
             rows,
             Action.DELAYED,
@@ -151,27 +122,10 @@ class Moderators:
             log.info("held id=%s sources=%d letters=%d", post_id_text(post), len(rows), len(reports))
 
     async def _deciders(self, row: Held, source: Source | None) -> list[tuple[OwnerId, str]]:
-        """The moderators; where there is none the owners, where there is none the administrators."""
+        """Whom to ask: where a second pair of eyes is wanted not the author."""
         if source is None:
             return []
-        author = row.author if source.moderation is Moderation.SECOND else NOBODY
-        for box, roles in (
-            (row.box, MemberRole.MODERATOR),
-            (row.box, MemberRole.OWNER),
-            (provision.ADMINISTRATORS, MemberRole.SENDER),
-        ):
-            found = await self._store.run(sources.with_role, box, roles)
-            if others := [(each.owner, each.address) for each in found if each.owner != author]:
-                return others
-        return []
-
-    async def letter(self, letter: Letter, owner: OwnerId, now: int) -> Mailing:
-        """A letter to one of us, for their INBOX."""
-        id_ = new_post_id()
-        octets = letters.octets(letter, hostname=self._hostname, id_=id_, now=now)
-        made = await asyncio.to_thread(new_post, octets, id=id_, now=now)
-        inbox = await self._store.run(boxes.box_named, owner, "INBOX")
-        return Mailing(made, (Recipient(Wish(letter.to, Notify.NEVER), (Target(owner, inbox.box),)),))
+        return await self._router.deciders(row.box, row.author if source.moderation is Moderation.SECOND else NOBODY)
 
     async def _told(self, rows: Sequence[Held], action: Action, status: str, said: str) -> list[Mailing]:
         """What the author hears: of what was posted under a login only."""
@@ -292,14 +246,6 @@ class Moderators:
         while rows := await self._store.run(held.waiting, box, held.AT_ONCE):
             for row in rows:
                 await self._drop(row, "5.1.1", "The group is not there any more.")
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Exception as error:
-                log.warning("held posts not looked at error=%r", error, exc_info=not isinstance(error, OpostError))
-            await asyncio.sleep(LOOK_S)
 
 
 def named_in(header: bytes) -> set[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from opostd.intake.rights import asks_below, asks_for_roles, is_held, may_post
 from opostd.intake.verp import return_path, token_of
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed, Refused
-from opostd.model.ids import BoxId, OwnerId
+from opostd.model.ids import NOBODY, BoxId, OwnerId
 from opostd.model.records import (
     Account,
     Address,
@@ -217,6 +217,25 @@ class Router:
         return tuple(await self._named_owners(source.box)) or await self.route(
             f"{POSTMASTER}@{source.address.rpartition('@')[2]}", None
         )
+
+    async def sources(self, targets: Sequence[Target]) -> list[Source]:
+        """Of those of the targets that are sources and were named themselves."""
+        found = [
+            await self.store.run(provision.source, each.box) for each in targets if each.source and not each.nested
+        ]
+        return [source for source in found if source is not None]
+
+    async def deciders(self, box: BoxId, but: OwnerId = NOBODY) -> list[tuple[OwnerId, str]]:
+        """The moderators of a group; where there is none its owners, where there is none the administrators."""
+        for source, role in (
+            (box, MemberRole.MODERATOR),
+            (box, MemberRole.OWNER),
+            (provision.ADMINISTRATORS, MemberRole.SENDER),
+        ):
+            found = await self.store.run(sources.with_role, source, role)
+            if others := [(each.owner, each.address) for each in found if each.owner != but]:
+                return others
+        return []
 
     async def _named_owners(self, box: BoxId) -> list[Place]:
         inboxes: list[Place] = []

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0014"
+REVISION = "0015"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -254,6 +254,33 @@ outside_member = sa.Table(
     _big("bounced", default=0),  # when that was last counted
     sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outside_member_token", "owner_id", "token"),
+    sqlite_with_rowid=False,
+)
+
+petition = sa.Table(
+    "petition",  # who asks to join or to leave a source, and is not yet what they ask for
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("source_box"),
+    sa.Column("address", sa.Text, primary_key=True, nullable=False),
+    _big("member_owner"),  # of the address; 0: it is elsewhere
+    sa.Column("leaves", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("state", sa.SmallInteger, nullable=False),  # petitions.State
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),  # who decides
+    _text("digest"),  # SHA-256 of the token that confirms it, in hexadecimal; empty: none does
+    _big("created"),
+    _big("expires"),
+    sqlite_with_rowid=False,
+)
+
+petition_token = sa.Table(
+    "petition_token",  # by which an owner or moderator decides in a letter; goes with the row of petition
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("source_box"),
+    sa.Column("address", sa.Text, primary_key=True, nullable=False),
+    _key("moderator"),
+    sa.Column("digest", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Source
-from opostd.store import nesting, schema
+from opostd.store import nesting, petitions, schema
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import lock
@@ -180,6 +180,7 @@ def remove_source(tx: Tx, box: BoxId) -> None:
     for table in (_member, schema.pinned, schema.outside_member):
         tx.execute(sa.delete(table).where(table.c.owner_id == SYSTEM_OWNER, table.c.source_box == box))
     nesting.forget(tx, box)
+    petitions.forget_source(tx, box)
     there = tx.execute(
         sa.select(schema.box.c.box_id).where(schema.box.c.owner_id == SYSTEM_OWNER, schema.box.c.box_id == box)
     ).first()
@@ -213,6 +214,7 @@ def remove_role(tx: Tx, source_box: BoxId, owner: OwnerId, bit: MemberRole) -> N
 def leave_lists(tx: Tx, owner: OwnerId) -> None:
     """Somebody belongs to nothing any more, and administers nothing."""
     tx.execute(sa.delete(_member).where(_member.c.owner_id == SYSTEM_OWNER, _member.c.member_owner == owner))
+    petitions.forget_member(tx, owner)
 
 
 @writes(Group.OWNER)

@@ -31,7 +31,7 @@ def test_settings(opostd: Command, store_settings: StoreSettings) -> None:
         assert opostd("group", "set", "team", key, value).out == f"team@{DOMAIN}   {key} {said}\n"
     shown = {each["key"]: each["value"] for each in json.loads(opostd("group", "show", "team", "--json").out)}
     assert shown == {
-        "address": f"team@{DOMAIN}", "title": "The team", "post": "anyone", "moderation": "non-members", "expiry": "3",
+        "address": f"team@{DOMAIN}", "title": "The team", "post": "anyone", "moderation": "non-members", "join": "closed", "expiry": "3",
         "archive": "https://x.example/team", "archived-at": "https://x.example/{id}",
     }  # fmt: skip
     assert send(opostd, "anna", "team", "x") == 0
@@ -50,6 +50,29 @@ def test_settings(opostd: Command, store_settings: StoreSettings) -> None:
 )  # fmt: skip
 def test_bad_settings(opostd: Command, key: str, value: str) -> None:
     assert opostd("group", "set", "team", key, value).status == 64
+
+
+def test_petitions(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    assert opostd("group", "set", "team", "join", "approval").out == f"team@{DOMAIN}   join approval\n"
+    for name in ("bob", "mod"):
+        assert send(opostd, name, "team-join", "x") == 0
+    listed = json.loads(opostd("group", "petitions", "list", "team", "--json").out)
+    assert [each["address"] for each in listed] == [f"bob@{DOMAIN}", f"mod@{DOMAIN}"]
+    assert opostd("group", "petitions", "accept", "team", "bob", "--as", "anna").status == 77
+    assert (
+        opostd("group", "petitions", "accept", "team", "bob", "--as", "mod").out
+        == f"bob@{DOMAIN}   joined team@{DOMAIN}\n"
+    )
+    said = opostd("group", "petitions", "discard", "team", f"MOD@{DOMAIN}")
+    assert said.out == f"mod@{DOMAIN}   does not join team@{DOMAIN}\n"
+    assert opostd("group", "petitions", "accept", "team", "mod").status == 77
+    assert opostd("group", "petitions", "list", "nothing").status == 66
+    assert json.loads(opostd("group", "petitions", "list", "team", "--json").out) == []
+    assert send(opostd, "anna", "team", "hello") == 0
+    assert subjects(store_settings, "bob")[-1] == "hello"
+    assert opostd("group", "set", "team", "join", "closed").status == 0
+    assert send(opostd, "bob", "team-leave", "x") == 77
 
 
 def test_held(opostd: Command, store_settings: StoreSettings) -> None:

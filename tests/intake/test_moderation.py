@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from opostd.config import GroupSettings
-from opostd.intake.moderation import DECIDED, digest
+from opostd.intake.moderation import DECIDED
+from opostd.intake.office import digest
 from opostd.model.errors import Explained, LimitReached, NoSuchAddress, NoSuchPost, NotAllowed
 from opostd.model.ids import SYSTEM_OWNER, PostId
 from opostd.model.records import MemberRole, Moderation, Notify, PostPolicy, Target, Withdraw
