@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from opostd.config import LimitSettings
-from opostd.intake.commit import GroupCommit
+from opostd.intake.commit import MAX_BATCH_OCTETS, GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.message import check_kept
 from opostd.mime.facts import new_post
@@ -19,9 +19,10 @@ from opostd.model.flags import Flags
 from opostd.model.ids import BoxId, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import UNLIMITED, Mailing, NewPost, Quota
-from opostd.store.delivery import Delivery, deliver
+from opostd.store import posts
+from opostd.store.delivery import Delivered, Delivery, Order, deliver
 from opostd.store.replace import replace
-from opostd.store.run import Store
+from opostd.store.run import Group, Store, Tx, writes
 
 T = TypeVar("T")
 OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
@@ -35,6 +36,13 @@ class NewMessage:
     raw: bytes
     internaldate: int | None = None
     flags: Flags = NO_FLAGS
+
+
+@writes(Group.POST)
+def keep_all(tx: Tx, mailings: Sequence[Mailing], order: Order, now: int, quota: Quota) -> Delivered:
+    """Keeps posts and puts them into a box, where ``Store.together``.  Raises NoSuchBox, LimitReached, OverQuota."""
+    posts.accept(tx, mailings, now, delivered={each.post for each in order[2]})
+    return deliver(tx, *order, now, quota)
 
 
 async def off_loop(octets: int, work: Callable[[], T]) -> T:
@@ -86,10 +94,11 @@ class Appender:
         self, post: NewPost, delivery: Delivery, owner: OwnerId, box: BoxId
     ) -> tuple[int, tuple[Uid, ...]]:
         """One message goes with whatever else is delivered now."""
-        await self._commit.keep(Mailing(post))
-        self._kept()
         ticket = Ticket(1, asyncio.get_running_loop().create_future())
-        self._deliverer.put([Arrival(owner, box, delivery, (ticket,), spooled=False)])
+        arrival = Arrival(owner, box, delivery, (ticket,), spooled=False)
+        if not await self._commit.keep(Mailing(post), [arrival]):
+            self._deliverer.put([arrival])
+        self._kept()
         await ticket.done
         if ticket.error is not None:
             raise ticket.error
@@ -100,9 +109,14 @@ class Appender:
         self, rows: Sequence[tuple[NewPost, Delivery]], owner: OwnerId, box: BoxId, now: int
     ) -> tuple[int, tuple[Uid, ...]]:
         """Several go in by a transaction of their own (RFC 3502 6.3.11); posts without a box are reaped."""
-        await asyncio.gather(*(self._commit.keep(Mailing(post)) for post, _ in rows))
+        mailings, deliveries = [Mailing(post) for post, _ in rows], [delivery for _, delivery in rows]
+        if self._store.together and sum(delivery.size for delivery in deliveries) <= MAX_BATCH_OCTETS:
+            placed = await self._store.run(keep_all, mailings, (owner, box, deliveries), now, self._quota)
+            self._kept()
+            return placed.uidvalidity, placed.uids
+        await asyncio.gather(*(self._commit.keep(mailing) for mailing in mailings))
         self._kept()
-        placed = await self._store.run(deliver, owner, box, [delivery for _, delivery in rows], now, self._quota)
+        placed = await self._store.run(deliver, owner, box, deliveries, now, self._quota)
         return placed.uidvalidity, placed.uids
 
     async def replace(

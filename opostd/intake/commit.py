@@ -1,4 +1,4 @@
-"""Group commit: all posts that wait are kept by one commit.
+"""Group commit: all posts that wait are kept by one commit, and where one database has all, put into their boxes by it.
 
 A batch closes when the commit before it has returned: one connection never waits for others, and many share one fsync
 (feasibility.md 2b: 3 to 7 times as many messages).  What must stay true: a post is answered for after the commit that
@@ -13,17 +13,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opostd.intake.deliver import SpoolKey
+from opostd.intake.deliver import Arrival, Key, SpoolKey
 from opostd.model.errors import Unavailable
 from opostd.model.ids import post_id_text
-from opostd.model.records import Mailing, NewPost
+from opostd.model.records import UNLIMITED, Mailing, NewPost, Quota
 from opostd.store import posts, queue
+from opostd.store.delivery import Delivered, Order, deliver_many
 from opostd.store.run import Group, Store, Tx, writes
 
 log = logging.getLogger("opostd.intake")
 
 MAX_BATCH_OCTETS = 8 * 1024 * 1024  # a commit of more takes so long that those who wait notice
 MAX_BATCH_ROWS = 500  # of the spool, in one transaction (rule 9); a message to more goes alone
+MAX_ALONG = 100  # boxes of one message, put there by the commit that others wait for
 MAX_WAITING_OCTETS = 64 * 1024 * 1024
 MAX_FORGOTTEN = 10_000  # spool rows to be removed; past it the retry loop finds them, and delivers nothing twice
 # A spool row that is done goes with the next commit, which is free.  It is not kept longer than this: should the
@@ -32,20 +34,41 @@ LINGER_S = 0.005
 PAUSE_S = 1.0  # before spool rows are removed again after a fault
 
 
+class _Apart(Exception):
+    """A box does not take what it is given: the posts are kept without it, and delivered as anywhere else."""
+
+
 @writes(Group.POST)
-def keep(tx: Tx, done: Sequence[SpoolKey], items: Sequence[Mailing], now: int) -> None:
-    """Keep posts with a spool row for each place they go to; forget spool rows that are done.  One transaction."""
+def keep(
+    tx: Tx,
+    done: Sequence[SpoolKey],
+    items: Sequence[Mailing],
+    now: int,
+    orders: Sequence[Order] = (),
+    quota: Quota = UNLIMITED,
+) -> list[Delivered]:
+    """Keep posts with a spool row for each place they go to; forget spool rows that are done.  One transaction.
+
+    orders: what is put into boxes too, only where ``Store.together``: these posts get no rows for boxes.  What they
+    became, in order.
+    """
     if done:
         queue.done(tx, done)
     if items:
-        posts.accept(tx, items, now)
+        posts.accept(tx, items, now, delivered=frozenset(each.post for _, _, those in orders for each in those))
+    found = deliver_many(tx, orders, now, quota)
+    delivered = [each for each in found if isinstance(each, Delivered)]
+    if len(delivered) < len(found):
+        raise _Apart
+    return delivered
 
 
 @dataclass(slots=True)
 class _Item:
     mailing: Mailing
     rows: int
-    kept: "asyncio.Future[None]"
+    arrivals: tuple[Arrival, ...]
+    kept: "asyncio.Future[bool]"
 
     @property
     def octets(self) -> int:
@@ -57,11 +80,24 @@ class _Item:
 
 
 class GroupCommit:
-    """Keeps posts.  One task commits while there is something to commit."""
+    """Keeps posts.  One task commits while there is something to commit.
 
-    def __init__(self, store: Store, *, now: Callable[[], int], max_waiting_octets: int = MAX_WAITING_OCTETS) -> None:
+    on_the_way: whether something is on its way into a box already, which what comes later must not overtake.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], int],
+        on_the_way: Callable[[Key], bool] = lambda _: False,
+        quota: Quota = UNLIMITED,
+        max_waiting_octets: int = MAX_WAITING_OCTETS,
+    ) -> None:
         self._store = store
         self._now = now
+        self._on_the_way = on_the_way
+        self._quota = quota
         self._max_waiting_octets = max_waiting_octets
         self._waiting: deque[_Item] = deque()
         self._waiting_octets = 0
@@ -71,19 +107,21 @@ class GroupCommit:
         self._finishing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def keep(self, mailing: Mailing) -> None:
+    async def keep(self, mailing: Mailing, arrivals: Sequence[Arrival] = ()) -> bool:
         """Returns after the commit that has the post and a spool row for each place it goes to.
 
+        arrivals: in all the boxes that it goes to.  True: the same commit has put them there, and they are settled.
         Raises Unavailable, or whatever the database says to this one.  Cancelled, the post is kept all the same.
         """
         await self._wait_for_room(len(mailing.post.raw) + len(mailing.post.text))
-        rows = sum(len(each.places) for each in mailing.recipients)
-        item = _Item(mailing, rows, asyncio.get_running_loop().create_future())
+        rows = max(sum(len(each.places) for each in mailing.recipients), len(arrivals))
+        may_go_along = self._store.together and len(arrivals) <= MAX_ALONG and not any(each.told for each in arrivals)
+        item = _Item(mailing, rows, tuple(arrivals) if may_go_along else (), asyncio.get_running_loop().create_future())
         item.kept.add_done_callback(_looked_at)
         self._waiting.append(item)
         self._waiting_octets += item.octets
         self._wake()
-        await asyncio.shield(item.kept)
+        return await asyncio.shield(item.kept)
 
     def forget(self, keys: Sequence[SpoolKey]) -> None:
         """Spool rows to be removed with the next commit."""
@@ -105,7 +143,7 @@ class GroupCommit:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         while self._waiting:
-            _answer(self._waiting.popleft(), Unavailable("stopped"))
+            _fail(self._waiting.popleft(), Unavailable("stopped"))
 
     async def _wait_for_room(self, octets: int) -> None:
         loop = asyncio.get_running_loop()
@@ -159,22 +197,39 @@ class GroupCommit:
             for item in batch:
                 if not isinstance(error, Unavailable):
                     log.error("not kept id=%s", post_id_text(item.post.facts.id), exc_info=error)
-                _answer(item, error)
+                _fail(item, error)
         else:  # whichever of them it was, the others are not to suffer
             for item in batch:
                 failed = await self._try([], [item])
                 if failed is not None:
                     log.error("not kept id=%s", post_id_text(item.post.facts.id), exc_info=failed)
-                    _answer(item, failed)
+                    _fail(item, failed)
 
     async def _try(self, done: list[SpoolKey], batch: list[_Item]) -> Exception | None:
-        """One transaction; those it keeps are answered."""
-        try:
-            await self._store.run(keep, done, [item.mailing for item in batch], self._now())
-        except Exception as error:
-            return error
+        """One transaction, or two where a box does not take its posts; those that are kept are answered."""
+        boxes: dict[Key, list[Arrival]] = {}
         for item in batch:
-            _answer(item, None)
+            if any(self._on_the_way(each.key) for each in item.arrivals):
+                item.arrivals = ()
+            for each in item.arrivals:
+                boxes.setdefault(each.key, []).append(each)
+        orders = [(*key, [each.delivery for each in arrivals]) for key, arrivals in boxes.items()]
+        try:
+            results = await self._store.run(
+                keep, done, [item.mailing for item in batch], self._now(), orders, self._quota
+            )
+        except Exception as error:
+            if isinstance(error, Unavailable) or not orders:
+                return error
+            for item in batch:
+                item.arrivals = ()
+            return await self._try(done, batch)
+        for arrivals, result in zip(boxes.values(), results, strict=True):
+            for arrival, uid in zip(arrivals, result.uids, strict=True):
+                arrival.settle((result.uidvalidity, uid))
+        for item in batch:
+            if not item.kept.done():
+                item.kept.set_result(bool(item.arrivals))
         return None
 
     async def _pause(self) -> None:
@@ -190,16 +245,12 @@ class GroupCommit:
                     await self._news.wait()
 
 
-def _answer(item: _Item, error: Exception | None) -> None:
-    if item.kept.done():
-        return
-    if error is None:
-        item.kept.set_result(None)
-    else:
+def _fail(item: _Item, error: Exception) -> None:
+    if not item.kept.done():
         item.kept.set_exception(error)
 
 
-def _looked_at(future: "asyncio.Future[None]") -> None:
+def _looked_at(future: "asyncio.Future[bool]") -> None:
     """Its caller may be gone: then nobody reads the error, which is logged."""
     if not future.cancelled():
         future.exception()

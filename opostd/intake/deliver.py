@@ -8,7 +8,7 @@ is lost here, for what is only in memory is in the spool too (APPEND excepted, w
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -98,14 +98,21 @@ class Deliverer:
         self._ended = ended
         self._quota = quota
         self._waiting: deque[Arrival] = deque()
+        self._on_the_way: Counter[Key] = Counter()
         self._held: dict[Key, dict[PostId, Arrival]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def put(self, arrivals: Iterable[Arrival]) -> None:
         """Deliver these after those that wait; returns at once."""
-        self._waiting.extend(arrivals)
+        for arrival in arrivals:
+            self._waiting.append(arrival)
+            self._on_the_way[arrival.key] += 1
         if self._waiting and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def has(self, key: Key) -> bool:
+        """Whether something is on its way into this box."""
+        return key in self._on_the_way or key in self._held
 
     def put_held(self) -> None:
         """Try again what a fault has held back."""
@@ -119,6 +126,7 @@ class Deliverer:
     async def cancel(self) -> None:
         """Give up what waits; the spool has it."""
         self._waiting.clear()
+        self._on_the_way.clear()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -128,8 +136,10 @@ class Deliverer:
         while self._waiting:
             boxes: dict[Key, dict[PostId, Arrival]] = {}
             rows = 0
+            taken: Counter[Key] = Counter()
             while self._waiting and rows < MAX_ROWS:
                 arrival = self._waiting.popleft()
+                taken[arrival.key] += 1
                 if arrival.key not in boxes:
                     boxes[arrival.key] = self._held.pop(arrival.key, {})
                     rows += len(boxes[arrival.key])
@@ -140,6 +150,7 @@ class Deliverer:
                     known.tickets += arrival.tickets
                     known.told |= arrival.told
             await self._deliver(boxes)
+            self._on_the_way -= taken  # which forgets those at nought
 
     async def _deliver(self, boxes: dict[Key, dict[PostId, Arrival]]) -> None:
         orders = [(*key, [each.delivery for each in arrivals.values()]) for key, arrivals in boxes.items()]

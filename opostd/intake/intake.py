@@ -106,7 +106,7 @@ class Intake:
         retries = retries or QueueSettings()
         self._router = Router(store, domains, relay)
         self.teller = Teller(store, self._router, hostname=hostname, domains=domains, now=now)
-        self._commit = GroupCommit(store, now=now)
+        self._commit = GroupCommit(store, now=now, on_the_way=lambda key: self._deliverer.has(key), quota=quota)
         self._deliverer = Deliverer(
             store, now=now, settled=self._commit.forget, failed=self._failed, ended=self._ended, quota=quota
         )
@@ -197,7 +197,8 @@ class Intake:
     def kept(self, mailings: Sequence[Mailing]) -> None:
         """These were kept by somebody else's commit: see to their delivery.  Returns at once."""
         for mailing in mailings:
-            self._deliver(mailing, self._now())
+            self._deliverer.put(_arrivals(mailing, self._now())[1])
+            self._see_to_the_rest(mailing)
 
     async def owns(self, address: str, account: Account) -> bool:
         """Whether the account may write this address as a sender: its own with any +tag, or an alias that leads to it.
@@ -320,34 +321,21 @@ class Intake:
         return md.built(message, source, html, b"=_" + post_id_text(id_).encode())
 
     async def _keep_and_deliver(self, mailing: Mailing, now: int) -> None:
-        await self._commit.keep(mailing)
-        ticket = self._deliver(mailing, now)
+        ticket, arrivals = _arrivals(mailing, now)
+        if not await self._commit.keep(mailing, arrivals):
+            self._deliverer.put(arrivals)
+        self._see_to_the_rest(mailing)
         if ticket.left:
             await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
 
-    def _deliver(self, mailing: Mailing, now: int) -> Ticket:
-        """On its way, once it is kept: into boxes here, and to the agent."""
+    def _see_to_the_rest(self, mailing: Mailing) -> None:
+        """Of what was kept: the index, the agent where something leaves, moderators where something is held."""
         self._indexing.wake()
-        told: dict[tuple[OwnerId, BoxId], bool] = {}
-        held = False
-        for recipient in mailing.recipients:
-            success = Notify.SUCCESS in recipient.wish.notify
-            for place in recipient.places:
-                if isinstance(place, Target) and place.held:
-                    held = True
-                elif isinstance(place, Target):
-                    key = place.owner, place.box
-                    told[key] = told.get(key, False) or (success and not place.nested)
-        if any(isinstance(place, Outside) for recipient in mailing.recipients for place in recipient.places):
+        places = [place for recipient in mailing.recipients for place in recipient.places]
+        if any(isinstance(place, Outside) for place in places):
             self._leaving()
-        if held:
+        if any(isinstance(place, Target) and place.held for place in places):
             self._begin(self.moderators.tell(mailing.post.facts.id))
-        ticket = Ticket(len(told), asyncio.get_running_loop().create_future())
-        delivery = Delivery(mailing.post.facts.id, mailing.post.facts.size, now, 0, ())
-        self._deliverer.put(
-            Arrival(owner, box, delivery, (ticket,), told=success) for (owner, box), success in told.items()
-        )
-        return ticket
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
         if not isinstance(error, OverQuota):  # which no hurry mends
@@ -398,3 +386,17 @@ class Intake:
         self._look_idle()
         if not task.cancelled():
             task.exception()  # looked at: its caller may be gone, and the log has it
+
+
+def _arrivals(mailing: Mailing, now: int) -> tuple[Ticket, list[Arrival]]:
+    """A message on its way into its boxes, each once."""
+    told: dict[tuple[OwnerId, BoxId], bool] = {}
+    for recipient in mailing.recipients:
+        success = Notify.SUCCESS in recipient.wish.notify
+        for place in recipient.places:
+            if isinstance(place, Target) and not place.held:
+                key = place.owner, place.box
+                told[key] = told.get(key, False) or (success and not place.nested)
+    ticket = Ticket(len(told), asyncio.get_running_loop().create_future())
+    delivery = Delivery(mailing.post.facts.id, mailing.post.facts.size, now, 0, ())
+    return ticket, [Arrival(*key, delivery, (ticket,), told=success) for key, success in told.items()]

@@ -46,6 +46,10 @@ class Delivery:
     again: bool = False
 
 
+Order = tuple[OwnerId, BoxId, Sequence[Delivery]]
+"""What is to be put into one box."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """uids: of each post, in the order given; modseq: of the box now; fresh: how many were not there before."""
@@ -103,7 +107,7 @@ def deliver(
 
 @writes(Group.OWNER)
 def deliver_many(
-    tx: Tx, deliveries: Sequence[tuple[OwnerId, BoxId, Sequence[Delivery]]], now: int, default: Quota = UNLIMITED
+    tx: Tx, deliveries: Sequence[Order], now: int, default: Quota = UNLIMITED
 ) -> list[Delivered | NoSuchBox | OverQuota]:
     """``deliver`` for several boxes in one transaction; in the place of a box that cannot take its posts, the error.
 

@@ -3,7 +3,7 @@
 Everything here is of the post group.  ``accept`` is commit 1 of design.md 4: after it 250 may be said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import fields
 from typing import Any
 
@@ -32,8 +32,13 @@ _SLICE = sa.select(
 
 
 @writes(Group.POST)
-def accept(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
-    """Keeps posts, and that each is still to reach its recipients.  May be repeated: what is there stays."""
+def accept(
+    tx: Tx, mailings: Sequence[Mailing], now: int, *, delivered: Set[PostId] = frozenset()
+) -> None:  # fmt: skip
+    """Keeps posts, and that each is still to reach its recipients.  May be repeated: what is there stays.
+
+    delivered: those that the same transaction puts into all their boxes.
+    """
     for page in chunks(mailings):
         new = [mailing.post for mailing in page]
         insert_new(tx, _post, [_facts_row(each.facts) for each in new])
@@ -45,7 +50,7 @@ def accept(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
             tx.execute(
                 sa.update(_post).where(_post.c.id.in_([each.facts.id for each in new])).values(size=_post.c.size)
             )
-    spool(tx, mailings, now)
+    spool(tx, mailings, now, delivered)
 
 
 def _facts_row(facts: PostFacts) -> dict[str, Any]:

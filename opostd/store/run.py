@@ -204,6 +204,15 @@ class Store:
 
         database.write(transaction, lambda _: self._publish(hints), outcome)
 
+    @property
+    def together(self) -> bool:
+        """Whether posts and boxes may be written by one transaction: in a file of SQLite.
+
+        Not on PostgreSQL: there a box's lock may be waited for, and on a distributed engine readers would see the row
+        before the post (distributed.md 0.3).
+        """
+        return self._databases[Group.OWNER].is_sqlite and len(set(self._databases.values())) == 1
+
     def version(self) -> int | None:
         """A value that is the same as before only if nobody has changed anything of an owner's since; None: not known.
 

@@ -5,7 +5,7 @@ What must stay true: they are written in the transaction that keeps the post; a 
 one row, so that nobody gets a message twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from opostd.model.ids import BoxId, OwnerId, PostId
@@ -34,8 +34,11 @@ def read_wishes(text: str) -> tuple[Wish, ...]:
     return tuple(found)
 
 
-def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
-    """What is still to be done for posts that are kept with this transaction."""
+def spool(tx: Tx, mailings: Sequence[Mailing], now: int, delivered: Set[PostId] = frozenset()) -> None:
+    """What is still to be done for posts that are kept with this transaction.
+
+    delivered: those that it has put into their boxes.
+    """
     boxes: list[dict[str, object]] = []
     elsewhere: list[dict[str, object]] = []
     held: list[dict[str, object]] = []
@@ -65,9 +68,10 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int) -> None:
         common = {**about, "next_at": now}
         decided = {**about, "author": mailing.author, "expires": mailing.held_until}
         held += [{**decided, "box_id": box, "wishes": storable(write_wishes(those))} for box, those in waiting.items()]
+        for_boxes = [] if mailing.post.facts.id in delivered else wishes.items()
         boxes += [
             {**common, "owner_id": owner, "box_id": box, "source": source, "wishes": storable(write_wishes(those))}
-            for (owner, box, source), those in wishes.items()
+            for (owner, box, source), those in for_boxes
         ]
         for address in named:  # who is named gets no copy of a group's beside it
             copies.pop(address.lower(), None)

@@ -1,11 +1,13 @@
 """From a message to its boxes, on both databases: kept once, delivered once, in order, whatever fails in between."""
 
 import asyncio
+import shutil
 import sqlite3
 import threading
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from opostd.config import StoreSettings
 from opostd.intake.commit import GroupCommit
@@ -17,7 +19,7 @@ from opostd.model.ids import BoxId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import PostPolicy, Target
 from opostd.store import boxes, changes, posts, provision, queue
-from opostd.store.run import Store
+from opostd.store.run import Group, Store
 from tests.intake.world import DOMAIN, NOW, text, world
 from tests.support.mail import mailing, to
 
@@ -58,6 +60,22 @@ def faults() -> Faults:
 def faulty(store_settings: StoreSettings, faults: Faults) -> Store:
     """A store that gives up quickly, with faults to switch on; each test closes it."""
     return Store(replace(store_settings, retry_deadline_s=0.3), faults=faults)
+
+
+@pytest.fixture
+def apart(store_settings: StoreSettings, faults: Faults) -> Store:
+    """As ``faulty``, where what is kept and what is delivered are two commits: on SQLite a file for each group."""
+    return Store(replace(in_parts(store_settings), retry_deadline_s=0.3), faults=faults)
+
+
+def in_parts(settings: StoreSettings) -> StoreSettings:
+    file = sa.make_url(settings.url).database
+    if not settings.url.startswith("sqlite") or file is None:
+        return settings
+    copies = {f"{group.value}_url": f"{file}.{group.value}" for group in Group}
+    for copy in copies.values():
+        shutil.copy(file, copy)
+    return replace(settings, **{name: f"sqlite:///{copy}" for name, copy in copies.items()})
 
 
 def test_found_at_once_after_submit(store: Store) -> None:
@@ -172,27 +190,27 @@ def test_a_box_that_is_gone_stops_nobody(store: Store) -> None:
     asyncio.run(main())
 
 
-def test_kept_but_not_delivered_is_delivered_later_in_order(faulty: Store, faults: Faults) -> None:
+def test_kept_but_not_delivered_is_delivered_later_in_order(apart: Store, faults: Faults) -> None:
     async def main() -> None:
-        async with world(faulty) as here:
+        async with world(apart) as here:
             await here.submit("zero", "anna")
             await here.queue_is_empty()
             faults.fail_from(2)
             await here.submit("one", "anna")  # 250: the first commit has it
             faults.fail_from(None)
             assert await here.subjects("anna") == ["zero"]
-            assert await faulty.run(queue.depth) == 1
+            assert await apart.run(queue.depth) == 1
             await here.submit("two", "anna")
             assert await here.subjects("anna") == ["zero", "one", "two"]
             await here.queue_is_empty()
-        await faulty.close()
+        await apart.close()
 
     asyncio.run(main())
 
 
-def test_an_unknown_outcome_is_not_a_second_post(faulty: Store, faults: Faults) -> None:
+def test_an_unknown_outcome_is_not_a_second_post(apart: Store, faults: Faults) -> None:
     async def main() -> None:
-        async with world(faulty) as here:
+        async with world(apart) as here:
             await here.submit("zero", "anna")
             await here.queue_is_empty()
             for number in (1, 2, 3):  # the commit that keeps, that delivers, that clears the spool
@@ -201,14 +219,16 @@ def test_an_unknown_outcome_is_not_a_second_post(faulty: Store, faults: Faults) 
                 await here.until(lambda: faults.once_after is None)
                 await here.queue_is_empty()
             assert await here.subjects("anna") == ["zero", "s1", "s2", "s3"]
-        await faulty.close()
+        await apart.close()
 
     asyncio.run(main())
 
 
 def test_what_a_crash_left_is_delivered_once_at_the_next_start(store_settings: StoreSettings, faults: Faults) -> None:
+    settings = in_parts(store_settings)
+
     async def before() -> None:
-        store = Store(replace(store_settings, retry_deadline_s=0.3), faults=faults)
+        store = Store(replace(settings, retry_deadline_s=0.3), faults=faults)
         async with world(store) as here:
             await here.submit("zero", "anna", "bob")
             await here.queue_is_empty()
@@ -220,7 +240,7 @@ def test_what_a_crash_left_is_delivered_once_at_the_next_start(store_settings: S
         await store.close()
 
     async def after() -> None:
-        store = Store(store_settings)
+        store = Store(settings)
         for _ in range(2):
             async with world(store, made=True) as here:
                 await here.intake.start()
@@ -302,11 +322,11 @@ def test_several_messages_go_in_together(store: Store) -> None:
     asyncio.run(main())
 
 
-def test_several_messages_or_none(faulty: Store, faults: Faults) -> None:
+def test_several_messages_or_none(apart: Store, faults: Faults) -> None:
     async def main() -> None:
-        async with world(faulty) as here:
+        async with world(apart) as here:
             owner = here.people["anna"].owner
-            box = await faulty.run(boxes.box_named, owner, "INBOX")
+            box = await apart.run(boxes.box_named, owner, "INBOX")
             messages = [NewMessage(text(str(at))) for at in range(3)]
             with pytest.raises(BadMessage):
                 await here.intake.append([*messages, NewMessage(b"\0")], owner, box.box)
@@ -320,7 +340,7 @@ def test_several_messages_or_none(faulty: Store, faults: Faults) -> None:
                 assert await here.subjects("anna") == []
             assert await here.intake.append(messages, owner, box.box) == (box.uidvalidity, (1, 2, 3))
             assert await here.subjects("anna") == ["0", "1", "2"]
-        await faulty.close()
+        await apart.close()
 
     asyncio.run(main())
 
