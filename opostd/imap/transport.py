@@ -16,8 +16,10 @@ class DirectServer(tcp.Server):
             self.TLS or self.dataBuffer or self._tempDataBuffer or self.disconnecting or self._writeDisconnected
         ):
             sent = self.writeSomeData(data)
-            if isinstance(sent, int):  # else the connection is lost, which the reactor notices and tells
-                if sent == len(data):
-                    return
-                data = data[sent:]
+            if isinstance(sent, Exception):  # the client is gone; uvloop may look at this socket no more, nor tell
+                self.abortConnection()  # type: ignore[no-untyped-call]
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
         super().write(data)  # type: ignore[no-untyped-call]
