@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "subscription": ("subscription", "Who reads what, into which box: list, add, move, remove, sync."),
     "box": ("box", "Boxes: list."),
+    "shared": ("shared", "Boxes that several use: create, list, grant, revoke, delete."),
     "post": ("post", "Posts: list, show, pin, unpin, expire, recall, reach."),
     "alias": ("alias", "Other names of addresses: add."),
     "queue": ("queue", "What waits to be delivered: list, show, retry, hold, release, drop."),
