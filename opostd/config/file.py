@@ -100,6 +100,7 @@ def parse(text: str, name: str, *, folder: Path, environ: Mapping[str, str]) -> 
     _check_relay(settings, problems)
     _check_oauth(settings, problems)
     _check_servers("checks", settings.checks.dns_servers, problems)
+    _check_filter(settings, problems)
     problems.check()
     return _place(settings, environ)
 
@@ -292,6 +293,7 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
             settings.checks,
             trusted_sealers=tuple(each.lower().rstrip(".") for each in settings.checks.trusted_sealers),
         ),
+        filter=replace(settings.filter, milters=tuple(map(placed, settings.filter.milters))),
         dkim=replace(settings.dkim, keys_directory=below(settings.dkim.keys_directory)),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
@@ -402,6 +404,19 @@ def _check_tls(settings: Settings, problems: _Problems) -> None:
             fault = _unreadable(Path(given[field]))
             if fault:
                 problems.add(("tls", field), fault)
+
+
+def _check_filter(settings: Settings, problems: _Problems) -> None:
+    for each in settings.filter.milters:
+        place = split_listen(each)
+        if (unix_path(each) or Path()) == Path() and (place is None or not place[1] or place[0] == "*"):
+            problems.add(
+                ("filter", "milters"),
+                f'expected "unix:/path" or "host:port" such as "127.0.0.1:11332", got {_shown(each)}',
+            )
+    for each in settings.filter.doors:
+        if each not in ("smtp", "submission", "lmtp"):
+            problems.add(("filter", "doors"), f'expected "smtp", "submission", "lmtp", got {_shown(each)}')
 
 
 def _check_servers(room: str, servers: tuple[str, ...], problems: _Problems) -> None:

@@ -16,6 +16,7 @@ ZeroOr = NewType("ZeroOr", int)
 """A whole number; 0 stands for none of it."""
 Markdown = Literal["plain", "marked", "off"]
 Check = Literal["off", "note", "enforce"]
+OnFault = Literal["tempfail", "accept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,16 @@ class QuotaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterSettings:
+    """Content filters beside this server, which speak the milter protocol."""
+
+    milters: tuple[str, ...] = ()
+    doors: tuple[str, ...] = ("smtp", "submission")
+    timeout_s: float = 30.0
+    on_fault: OnFault = "tempfail"
+
+
+@dataclass(frozen=True, slots=True)
 class DkimSettings:
     """Signatures on what leaves.  An empty folder means ``dkim`` below the data directory."""
 
@@ -227,6 +238,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     checks: CheckSettings = field(default_factory=CheckSettings)
     quota: QuotaSettings = field(default_factory=QuotaSettings)
+    filter: FilterSettings = field(default_factory=FilterSettings)
     dkim: DkimSettings = field(default_factory=DkimSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)

@@ -22,6 +22,7 @@ from opostd import __version__
 from opostd.auth.login import Authenticator
 from opostd.checks.arrival import Checks
 from opostd.checks.keyring import Keyring
+from opostd.checks.milter import Filters
 from opostd.checks.resolver import Dns
 from opostd.checks.signer import Signer
 from opostd.config import Settings
@@ -173,7 +174,7 @@ class Server:
         assert self.identity is not None
         context = tls.asyncio_context(self.identity)
         options = tls.twisted_options(self.identity)
-        checks = self._checks()
+        checks, filters = self._checks(), Filters(settings.filter, hostname=settings.hostname)
         for kind in {SMTP_DOORS[each.kind.name] for each in self.listeners if each.kind.name in SMTP_DOORS}:
             self._smtp[kind] = SmtpDoor(
                 kind=kind,
@@ -186,7 +187,9 @@ class Server:
                 tls=context,
                 proxies=[ip_network(each) for each in settings.smtp.proxy_from] if kind is DoorKind.MX else (),
                 demo=self._config is None,
-                examiner=Examiner(checks if kind is DoorKind.MX else None),
+                examiner=Examiner(
+                    checks if kind is DoorKind.MX else None, filters if kind.value in settings.filter.doors else None
+                ),
             )
         if any(each.kind.room == "imap" for each in self.listeners):
             self._imap = ImapDoor(

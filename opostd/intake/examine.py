@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from opostd.intake.message import Message
+from opostd.model.ids import PostId
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +18,5 @@ class Examined:
     junk: bool = False
 
 
-# As it came, and less what was forged in our name.  Raises whatever the door answers with.
-Examine = Callable[[Message, Message], Awaitable[Examined]]
+# The id that it will have, as it came, and less what was forged in our name.  Raises whatever the door answers with.
+Examine = Callable[[PostId, Message, Message], Awaitable[Examined]]

@@ -243,7 +243,7 @@ class Intake:
                 )
             clean = without_forgeries(message, hostname=self._hostname, domains=self.domains)
             if examine is not None:
-                examined = await examine(message, clean)
+                examined = await examine(id_, message, clean)
                 clean = examined.message
                 if examined.junk:
                     recipients = [await self._router.to_junk(each) for each in recipients]

@@ -121,6 +121,7 @@ FROM_NOT_YOURS = Reply(550, "5.7.1", "From is not an address of this login")
 SPF_FAILED = Reply(550, "5.7.23", "the sender's domain does not let this server send (SPF)")
 DKIM_FAILED = Reply(550, "5.7.20", "no signature of the message holds (DKIM)")
 DMARC_FAILED = Reply(550, "5.7.26", "the domain in From wants this refused (DMARC)")
+SPAM = Reply(550, "5.7.1", "taken for spam, and a group has no Junk")
 CHECK_LATER = Reply(451, "4.4.3", "cannot ask about the sender's domain now, try again later")
 
 BARE_LINE_END = Reply(550, "5.5.2", "bare CR or bare LF in the message")
