@@ -82,7 +82,8 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(
         "LITERAL+",
         "RFC 7888",
-        deviation="A literal over its limit ends the connection with BYE (section 4 leaves it open).",
+        deviation="A literal over its limit ends the connection with BYE (section 4 leaves it open).  LITERAL- is not"
+        " announced beside it, as section 5 says; who knows only that is understood all the same.",
     ),
     Extension("ID", "RFC 2971", of_commands=True, deviation="The server tells its name, and no version."),
     Extension("ENABLE", "RFC 5161", of_commands=True),
@@ -112,6 +113,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("QRESYNC", "RFC 7162 3.2"),
     Extension("UIDONLY", "RFC 9586"),
+    Extension("UIDBATCHES", "RFC 10022", of_commands=True, deviation="Batches are never too many: no TOOMANY."),
     Extension("OBJECTID", "RFC 8474"),
     Extension("SAVEDATE", "RFC 8514"),
     Extension("STATUS=SIZE", "RFC 8438"),
@@ -145,7 +147,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(
         "APPENDLIMIT",
         "RFC 7889",
-        deviation="One limit for all mailboxes, announced with its value; STATUS does not repeat it.",
+        deviation="One limit for all mailboxes, announced with its value; STATUS tells it for each.",
     ),
     Extension(
         "MULTIAPPEND",

@@ -19,7 +19,7 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 ALWAYS = [
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
-    *("CHILDREN", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX"),
+    *("CHILDREN", "UIDBATCHES", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX"),
     *("ACL", "RIGHTS=kxte", "LIST-MYRIGHTS"),
     *("ESEARCH", "SEARCHRES", "PARTIAL", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),

@@ -110,7 +110,8 @@ async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
         if access is not None and "MYRIGHTS" in command.returns:
             yield MyRights(access.name, access.rights)
         if access is not None and access.key in counted:
-            yield status_data(response.name, command.status, counted[access.key])
+            limit = session.services.limits.max_message_octets
+            yield status_data(response.name, command.status, counted[access.key], limit)
 
 
 def _responses(found: dict[str, Access], subscribed: set[str], command: List, *, lsub: bool) -> list[Listed]:

@@ -37,7 +37,7 @@ async def status(session: Session, command: Status) -> Reply:
         found = await statuses(session, [key])
     if key not in found:
         raise NoSuchBox("no such mailbox")
-    yield status_data(command.name, command.items, found[key])
+    yield status_data(command.name, command.items, found[key], services.limits.max_message_octets)
 
 
 async def statuses(session: Session, keys: Sequence[Key]) -> dict[Key, Counted]:
@@ -95,8 +95,8 @@ def _reclaimed(snapshot: Snapshot) -> int:
     )
 
 
-def status_data(name: str, items: Sequence[StatusItem], counted: Counted) -> StatusData:
-    """What is asked of a box.  RECENT is always 0 (``extensions``)."""
+def status_data(name: str, items: Sequence[StatusItem], counted: Counted, append_limit: int) -> StatusData:
+    """What is asked of a box.  RECENT is always 0 (``extensions``); append_limit: octets, the same for all boxes."""
     values: dict[StatusItem, int | bytes] = {
         StatusItem.MESSAGES: counted.messages,
         StatusItem.RECENT: 0,
@@ -106,6 +106,7 @@ def status_data(name: str, items: Sequence[StatusItem], counted: Counted) -> Sta
         StatusItem.HIGHESTMODSEQ: counted.highestmodseq,
         StatusItem.DELETED: counted.deleted,
         StatusItem.SIZE: counted.size,
+        StatusItem.APPENDLIMIT: append_limit,
         StatusItem.DELETED_STORAGE: counted.deleted_storage,
         StatusItem.MAILBOXID: b"(%b)" % mailboxid(counted.box),
     }

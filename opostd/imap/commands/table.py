@@ -13,6 +13,7 @@ from opostd.imap.commands import (
     acl,
     append,
     auth,
+    batches,
     compress,
     copy,
     fetch,
@@ -30,6 +31,7 @@ from opostd.imap.parse import acl as parse_acl
 from opostd.imap.parse import any as parse_any
 from opostd.imap.parse import append as parse_append
 from opostd.imap.parse import auth as parse_auth
+from opostd.imap.parse import batches as parse_batches
 from opostd.imap.parse import copy as parse_copy
 from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
@@ -117,6 +119,7 @@ ROWS = (
     Row(b"UID REPLACE", partial(parse_append.parse_replace, by_uid=True), append.replace, State.SELECTED, "REPLACE"),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN, numbers=select.with_numbers),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN, numbers=select.with_numbers),
+    Row(b"UIDBATCHES", parse_batches.parse_uidbatches, batches.uidbatches, State.SELECTED, "UIDBATCHES"),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),
     Row(b"CLOSE", BARE, select.close, State.SELECTED),
     Row(b"UNSELECT", BARE, select.unselect, State.SELECTED, "UNSELECT"),

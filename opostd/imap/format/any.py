@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from opostd.imap.format import acl, auth, fetch, mailboxes, quota, search, select, sort
+from opostd.imap.format import acl, auth, batches, fetch, mailboxes, quota, search, select, sort
 from opostd.imap.format.strings import text
 from opostd.imap.values import responses
 from opostd.imap.values.acl import AclData, MyRights, RightsList
+from opostd.imap.values.batches import BatchData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.responses import Response, State
 
@@ -37,6 +38,7 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.SortData: sort.format_sort,
     responses.ThreadData: sort.format_thread,
     responses.Namespaces: mailboxes.format_namespaces,
+    BatchData: batches.format_batches,
     QuotaData: quota.format_quota,
     QuotaRoots: quota.format_quota_roots,
     responses.IdData: auth.format_id,

@@ -83,7 +83,7 @@ class Rename:
 
 class StatusItem(Enum):
     """STATUS data items (RFC 9051 6.3.11; RECENT is RFC 3501's; RFC 7162 3.1.7, RFC 8438, RFC 8474 4.3,
-    RFC 9208 4.1.4)."""
+    RFC 9208 4.1.4, RFC 7889 3)."""
 
     MESSAGES = b"MESSAGES"
     RECENT = b"RECENT"
@@ -94,6 +94,7 @@ class StatusItem(Enum):
     DELETED = b"DELETED"
     SIZE = b"SIZE"
     MAILBOXID = b"MAILBOXID"
+    APPENDLIMIT = b"APPENDLIMIT"
     DELETED_STORAGE = b"DELETED-STORAGE"
 
 

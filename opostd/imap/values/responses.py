@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from opostd.imap.values.acl import AclData, MyRights, RightsList
+from opostd.imap.values.batches import BatchData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
@@ -194,6 +195,7 @@ Response = (
     | ESearch
     | Namespaces
     | IdData
+    | BatchData
     | QuotaData
     | QuotaRoots
     | Continue

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from opostd.imap.format.any import FORMATTERS, format_response
 from opostd.imap.values.acl import AclData, MyRights, RightsList
+from opostd.imap.values.batches import BatchData
 from opostd.imap.values.quota import QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import (
     BoxFlags,
@@ -93,6 +94,13 @@ RESPONSES: list[tuple[Response, bytes]] = [
         QuotaData(b"!partition/sda4", (Resource(b"STORAGE", 104, 10923847), Resource(b"MESSAGE", 0, 2**63 - 1))),
         b'* QUOTA "!partition/sda4" (STORAGE 104 10923847 MESSAGE 0 9223372036854775807)',
     ),
+    # RFC 10022 3.1
+    (
+        BatchData(b"A143", ((215295, 99696), (99695, 20351), (20350, 7830), (7829, 1))),
+        b'* UIDBATCHES (TAG "A143") 215295:99696,99695:20351,20350:7830,7829:1',
+    ),
+    (BatchData(b"A143", ()), b'* UIDBATCHES (TAG "A143")'),
+    (BatchData(b"a", ((1, 1),)), b'* UIDBATCHES (TAG "a") 1:1'),
     (QuotaRoots("INBOX", (b"#user/alice", b"")), b'* QUOTAROOT INBOX "#user/alice" ""'),
     (QuotaRoots("Entwürfe", ()), b'* QUOTAROOT "Entw&APw-rfe"'),
     (
