@@ -12,12 +12,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from opostd.imap.activity import Activity
-from opostd.imap.state.snapshot import Snapshot, changed, flagged
+from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged
 from opostd.model.errors import NoSuchBox, OpostError
-from opostd.model.flags import EVERY_FLAG, FlagAction, Flags, FlagScope
+from opostd.model.flags import EVERY_FLAG, UNCHARGED, FlagAction, Flags, FlagScope
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
 from opostd.store import changes, flags, sync
+from opostd.store.carrying import Carried
 from opostd.store.flags import Stored
 from opostd.store.run import Store
 
@@ -140,6 +141,21 @@ class LiveBox:
                     return result
         await self.refresh()
         return result
+
+    async def arrived(self, carried: Carried) -> None:
+        """What was carried into the box just now is shown: computed, where nothing came between, else read.
+
+        Raises NoSuchBox.
+        """
+        async with self._lock:
+            if self._snapshot is not None and carried.posts:
+                found = appended(self._snapshot, carried.box, carried.posts, UNCHARGED)
+                if found is not None:
+                    self._snapshot = found
+                    self._wake()
+                    return
+        if carried.posts:
+            await self.refresh()
 
     async def _read(self) -> Snapshot:
         if self._snapshot is not None:
@@ -279,7 +295,6 @@ class Hub:
             everything, self._everything = self._everything, False
             sources, self._sources = self._sources, False
             dirty, self._dirty = self._dirty, {}
-            await self._activity.flush()
             try:
                 await self._look(dirty, sources=sources or everything, everything=everything)
             except OpostError as error:
@@ -287,6 +302,7 @@ class Hub:
                 self._dirty |= dirty
                 self._sources |= sources
                 self._everything |= everything
+            await self._activity.flush()
 
     async def _look(self, dirty: dict[Key, int], *, sources: bool, everything: bool) -> None:
         """dirty: boxes that have changed, with the modseq of which their hints told."""
@@ -315,9 +331,13 @@ class Hub:
         self._late.update(waiting)  # until they are done: a fault on the way forgets none
         for at in range(0, len(waiting), sync.BOXES):
             part = waiting[at : at + sync.BOXES]
-            late = await sync.carry_all(self._store, part, now=self._now())
+            found = await sync.carry_part(self._store, part, now=self._now())
+            late = {key for key, carried in found.items() if carried is None or carried.more}
             self._late.difference_update(set(part).difference(late))
-            await self._refresh_all(part)
+            for key, carried in found.items():
+                live = self._boxes.get(key)
+                if live is not None:
+                    await _unless_deleted(live.refresh() if carried is None else live.arrived(carried))
 
     async def _refresh_all(self, keys: Sequence[Key]) -> None:
         await _side_by_side([self._refresh(key) for key in keys])

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box, DeliveredPost
 from opostd.store import schema
+from opostd.store.bulk import modseq_rows
 from opostd.store.database import chunks
 from opostd.store.locks import read_box
 from opostd.store.run import Group, Tx, reads
@@ -105,15 +106,9 @@ def post_of(tx: Tx, owner: OwnerId, box: BoxId, uid: Uid) -> PostId | None:
 @reads(Group.OWNER)
 def modseqs(tx: Tx, keys: Sequence[tuple[OwnerId, BoxId]]) -> dict[tuple[OwnerId, BoxId], ModSeq]:
     """The highest modseq of each of these boxes, in few statements; one that is gone is left out."""
-    box = schema.box
     found: dict[tuple[OwnerId, BoxId], ModSeq] = {}
     for page in chunks(keys):
-        owners, ids = {owner for owner, _ in page}, [id_ for _, id_ in page]
-        rows = tx.execute(
-            sa.select(box.c.owner_id, box.c.box_id, box.c.highestmodseq).where(
-                box.c.owner_id.in_(owners), box.c.box_id.in_(ids)
-            )
-        )
+        rows = modseq_rows(tx, page)
         found |= {(OwnerId(owner), BoxId(id_)): ModSeq(modseq) for owner, id_, modseq in rows}
     return found
 

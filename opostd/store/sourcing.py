@@ -19,10 +19,10 @@ from opostd.store.run import Tx
 Key = tuple[OwnerId, BoxId]
 
 _dp, _box, _sub = schema.delivered_post, schema.box, schema.subscription
-SUBSCRIPTIONS = sa.select(
+_SUBSCRIPTIONS = sa.select(
     _sub.c.owner_id, _sub.c.target_box, _sub.c.source_owner, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
 )  # fmt: skip
-_OF_TARGET = SUBSCRIPTIONS.where(
+_OF_TARGET = _SUBSCRIPTIONS.where(
     _sub.c.owner_id == sa.bindparam("owner"), _sub.c.target_box == sa.bindparam("target")
 ).order_by(_sub.c.source_box)
 _TAILS = sa.select(_box.c.box_id, _box.c.uidnext).where(

@@ -20,7 +20,7 @@ from opostd.store.carrying import Carried, carry_boxes
 from opostd.store.database import chunks
 from opostd.store.locks import read_box
 from opostd.store.run import Group, Store, Tx, reads, writes
-from opostd.store.sourcing import SUBSCRIPTIONS, of_target, source_key, subscription_of, tops
+from opostd.store.sourcing import of_target, source_key, subscription_of, tops
 
 PAGE = 500  # rows carried into a box in one transaction (rule 9)
 # Boxes, and rows, in one transaction: 20 to 40 ms, during which SQLite has no other writer, and somebody's delivery to
@@ -215,8 +215,8 @@ def live_behind(tx: Tx, keys: Sequence[Key]) -> list[Key]:
     wanted = set(keys)
     found: list[Subscription] = []
     for page in chunks(list(dict.fromkeys(owner for owner, _ in keys))):
-        rows = map(subscription_of, tx.execute(SUBSCRIPTIONS.where(_sub.c.owner_id.in_(page))))
-        found += [each for each in rows if (each.owner, each.target) in wanted]
+        rows = subscriptions_of(tx, page)
+        found += [subscription_of(row) for row in rows if row[:2] in wanted]
     late = _late(tx, found)
     return [key for key in dict.fromkeys(keys) if key in late]
 

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 
 from opostd.config import StoreSettings
-from opostd.imap.live import LiveBox
+from opostd.imap.live import Hub, LiveBox
 from opostd.imap.state.snapshot import Snapshot
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId
 from opostd.model.new_ids import new_post_id
-from opostd.store import changes, flags, moves
+from opostd.store import changes, flags, moves, sync
 from opostd.store.run import Store
 from tests.store.world import NOW, World
 
@@ -84,6 +85,71 @@ def test_bring_up_sees_whatever_was_written_before_it(store: Store, store_settin
             await who.run(moves.expunge, *live.key, [live.snapshot.uids[-1]], False)
             assert len(await live.bring_up()) == before
         await other.close()
+        await store.close()
+
+    run(main())
+
+
+def test_what_is_carried_is_shown_without_a_look(store: Store) -> None:
+    """As the store has it; where a change came between, by a look; what was shown already is not shown twice."""
+
+    async def main() -> None:
+        world, live = await opened(store, 3)
+        source: BoxId = await world.group("team", "anna")
+
+        async def carried(*, between: bool = False, late: bool = False) -> None:
+            posts = [new_post_id() for _ in range(3)]
+            await world.send(source, *posts)
+            if between:
+                await store.run(flags.store_flags, *live.key, [(2, 2)], FlagAction.ADD, Flags(SEEN), None)
+            found = (await sync.carry_part(store, [live.key], now=NOW))[live.key]
+            assert found is not None
+            if late:
+                await live.refresh()
+            before = live.snapshot
+            await live.arrived(found)
+            assert (live.snapshot is before) is late
+            await is_the_store(store, live, live.snapshot)
+
+        await carried()
+        await carried(between=True)
+        await carried(late=True)
+        await carried()
+        assert len(live.snapshot) == 15
+        await store.run(moves.expunge, *live.key, [live.snapshot.uids[-1]], False)
+        await carried()
+        await store.close()
+
+    run(main())
+
+
+def test_many_idle_readers_hear_of_a_broadcast(store: Store) -> None:
+    """Each watcher is woken, and its snapshot is the store's; boxes nobody watches are left to their next look."""
+
+    async def main() -> None:
+        await store.start()
+        world = await World(store).make(*(f"r{number}" for number in range(12)))
+        hub = Hub(store, lambda: NOW)
+        hub.start()
+        boxes = [await hub.open(*world.key(f"r{number}")) for number in range(12)]
+        woken: set[LiveBox] = set()
+        done = asyncio.Event()
+
+        def watcher(live: LiveBox) -> None:
+            woken.add(live)
+            if len(woken) == 10:
+                done.set()
+
+        for live in boxes[:10]:
+            live.watchers.add(partial(watcher, live))
+        await world.send(await world.source("everyone"), new_post_id())
+        async with asyncio.timeout(20):
+            await done.wait()
+        for live in boxes[:10]:
+            assert len(live.snapshot) == 1
+            await is_the_store(store, live, live.snapshot)
+        assert [len(live.snapshot) for live in boxes[10:]] == [0, 0]
+        await hub.close()
         await store.close()
 
     run(main())

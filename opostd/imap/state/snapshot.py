@@ -78,6 +78,30 @@ def changed(old: Snapshot, box: Box, rows: Sequence[DeliveredPost], gone: Sequen
     return columns.snapshot(box, old.expunges + (1 if left else 0))
 
 
+def appended(old: Snapshot, box: Box, posts: Sequence[tuple[PostId, int, int]], bits: int) -> Snapshot | None:
+    """The next snapshot after new messages at the end, without a look at the store.
+
+    box: as it is with them.  posts: id, octets and INTERNALDATE of each, with these bits.  None where another change
+    came between.
+    """
+    first = box.uidnext - len(posts)
+    same = (old.box.uidvalidity, old.box.uidnext, old.modseq + 1) == (box.uidvalidity, first, box.highestmodseq)
+    if not same or (old.uids and old.uids[-1] >= first):  # a row that was read ahead of its box
+        return None
+    ids, sizes, internaldates = zip(*posts, strict=True)
+    return Snapshot(
+        box,
+        old.uids + array("I", range(first, box.uidnext)),
+        old.bits + array("B", [bits]) * len(posts),
+        old.modseqs + array("Q", [box.highestmodseq]) * len(posts),
+        old.posts + b"".join(ids),
+        old.sizes + array("I", sizes),
+        old.internaldates + array("q", internaldates),
+        old.keywords,
+        old.expunges,
+    )
+
+
 def flagged(
     old: Snapshot,
     spans: Sequence[tuple[int, int]],
