@@ -137,6 +137,14 @@ EXTENSIONS: tuple[Extension, ...] = (
         deviation="No QUOTASET: limits are set by the administrator.  What a group or everyone was sent is charged to"
         " nobody.  Deliveries at once into two mailboxes of an account may both find room for the last message.",
     ),
+    Extension(
+        "METADATA",
+        "RFC 5464",
+        of_commands=True,
+        deviation="Changes by others are not told of themselves, so ENABLE does not list it (4.1: MAY).  Shared entries"
+        " of the server are set by administrators.  /private/specialuse is set by CREATE alone.  A value has 64 KiB at"
+        " most, a mailbox 100 private and 100 shared entries.",
+    ),
     Extension("QUOTA=RES-STORAGE", "RFC 9208 5.1"),
     Extension("QUOTA=RES-MESSAGE", "RFC 9208 5.2"),
     Extension("QUOTA=RES-MAILBOX", "RFC 9208 5.3"),

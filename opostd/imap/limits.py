@@ -57,5 +57,6 @@ MAX_SEARCH_KEYS = 1000  # each may be one pass over the whole box
 MAX_SORT_CRITERIA = 20  # of one SORT: there are nine keys, and each is one pass over what was found
 MAX_PATTERNS = 32  # of one LIST: RFC 5258's examples have two
 MAX_PATTERN_OCTETS = 256  # the time of a match grows with it
+MAX_METADATA_ENTRIES = 100  # of one command: as many as a box may have of one kind
 MAX_ID_FIELDS = 30  # RFC 2971 3.3: a client MUST NOT send more
 MAX_FAILED_LOGINS = 3  # on one connection, then BYE (security.md 1.4): a person who mistypes opens another

@@ -106,6 +106,10 @@ class LimitReached(Refused):
     """More of something than one user may have."""
 
 
+class TooManyAnnotations(LimitReached):
+    """More annotations of one mailbox, or of the server, than there may be."""
+
+
 class OverQuota(LimitReached):
     """An account would have more octets or messages than it may."""
 

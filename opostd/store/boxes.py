@@ -230,6 +230,7 @@ def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:
         (schema.expunged, "box_id"),
         (schema.subscription, "target_box"),
         (schema.set_aside, "box_id"),
+        (schema.annotation, "box_id"),
     ):
         tx.execute(sa.delete(table).where(table.c.owner_id == owner, table.c[column] == box))
     tx.hint(owner, box, 0)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0015"
+REVISION = "0016"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -88,6 +88,17 @@ box = sa.Table(
     _big("charged_messages", default=0),
     sa.UniqueConstraint("owner_id", "name", name="box_owner_id_name_key"),
     postgresql_with={"fillfactor": "50"},  # each delivery rewrites the row: leave room for HOT updates
+)
+
+annotation = sa.Table(
+    "annotation",  # RFC 5464; store.annotations
+    metadata[Group.OWNER],
+    _key("owner_id"),  # of the box; of server annotations their reader, or the system for what all see
+    _key("box_id"),  # 0: of the server
+    _key("reader"),  # 0: shared
+    sa.Column("entry", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 lsub = sa.Table(

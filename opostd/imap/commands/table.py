@@ -19,6 +19,7 @@ from opostd.imap.commands import (
     fetch,
     idle,
     mailboxes,
+    metadata,
     quota,
     search,
     select,
@@ -35,6 +36,7 @@ from opostd.imap.parse import batches as parse_batches
 from opostd.imap.parse import copy as parse_copy
 from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
+from opostd.imap.parse import metadata as parse_metadata
 from opostd.imap.parse import quota as parse_quota
 from opostd.imap.parse import search as parse_search
 from opostd.imap.parse import select as parse_select
@@ -107,6 +109,8 @@ ROWS = (
     Row(b"GETACL", MAILBOX, acl.getacl, LOGGED_IN, "ACL"),
     Row(b"LISTRIGHTS", parse_acl.parse_about_identifier, acl.listrights, LOGGED_IN, "ACL"),
     Row(b"MYRIGHTS", MAILBOX, acl.myrights, LOGGED_IN, "ACL"),
+    Row(b"GETMETADATA", parse_metadata.parse_getmetadata, metadata.getmetadata, LOGGED_IN, "METADATA"),
+    Row(b"SETMETADATA", parse_metadata.parse_setmetadata, metadata.setmetadata, LOGGED_IN, "METADATA"),
     Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
     Row(
         b"REPLACE",

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from opostd.imap.format import acl, auth, batches, fetch, mailboxes, quota, search, select, sort
+from opostd.imap.format import acl, auth, batches, fetch, mailboxes, metadata, quota, search, select, sort
 from opostd.imap.format.strings import text
 from opostd.imap.values import responses
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
+from opostd.imap.values.metadata import MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.responses import Response, State
 
@@ -39,6 +40,7 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.ThreadData: sort.format_thread,
     responses.Namespaces: mailboxes.format_namespaces,
     BatchData: batches.format_batches,
+    MetadataData: metadata.format_metadata,
     QuotaData: quota.format_quota,
     QuotaRoots: quota.format_quota_roots,
     responses.IdData: auth.format_id,
@@ -49,7 +51,7 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
 }
 
 
-NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots, AclData, RightsList, MyRights))
+NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots, MetadataData, AclData, RightsList, MyRights))
 """Those with mailbox names in them: their formatters ask whether names are sent in UTF-8."""
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
+from opostd.imap.values.metadata import MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
@@ -196,6 +197,7 @@ Response = (
     | Namespaces
     | IdData
     | BatchData
+    | MetadataData
     | QuotaData
     | QuotaRoots
     | Continue

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from opostd.imap.format.any import FORMATTERS, format_response
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
+from opostd.imap.values.metadata import MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import (
     BoxFlags,
@@ -93,6 +94,15 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (
         QuotaData(b"!partition/sda4", (Resource(b"STORAGE", 104, 10923847), Resource(b"MESSAGE", 0, 2**63 - 1))),
         b'* QUOTA "!partition/sda4" (STORAGE 104 10923847 MESSAGE 0 9223372036854775807)',
+    ),
+    (MetadataData("", (("/shared/comment", b"Shared comment"),)), b'* METADATA "" (/shared/comment "Shared comment")'),
+    (
+        MetadataData("INBOX", (("/private/filters/values/small", b"SMALLER 5000"), ("/private/x", b'FROM "b"'))),
+        b'* METADATA INBOX (/private/filters/values/small "SMALLER 5000" /private/x "FROM \\"b\\"")',
+    ),
+    (
+        MetadataData("a b", (("/private/a(b", b"\r\n"), ("/private/n", b"\0"), ("/private/u", "ü".encode()))),
+        b'* METADATA "a b" ("/private/a(b" {2}\r\n\r\n /private/n ~{1}\r\n\0 /private/u {2}\r\n\xc3\xbc)',
     ),
     # RFC 10022 3.1
     (

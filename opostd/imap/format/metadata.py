@@ -1,0 +1,22 @@
+"""The METADATA response with values (RFC 5464 4.4.1, 5)."""
+
+import re
+
+from opostd.imap.format.strings import literal, mailbox, string
+from opostd.imap.values.metadata import MetadataData
+
+_PLAIN = re.compile(rb"[A-Za-z0-9/._-]+")
+
+
+def format_metadata(data: MetadataData, utf8: bool = False) -> bytes:
+    """Values as strings; with NUL in them as literal8."""
+    values = b" ".join([b"%b %b" % (_entry(entry.encode("ascii")), _value(value)) for entry, value in data.values])
+    return b"* METADATA %b (%b)\r\n" % (mailbox(data.name, utf8), values)
+
+
+def _entry(name: bytes) -> bytes:
+    return name if _PLAIN.fullmatch(name) else string(name)
+
+
+def _value(value: bytes) -> bytes:
+    return b"~" + literal(value) if b"\0" in value else string(value)

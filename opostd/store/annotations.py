@@ -1,0 +1,96 @@
+"""Annotations of boxes and of the server (RFC 5464): entries with values, private to each reader or shared.
+
+They stand with the box, so that they go where it goes and end with it.  Server annotations have no box: private ones
+stand with their reader, shared ones with the system's account.  Names of entries are in lower case.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from opostd.model.errors import NoSuchBox, TooManyAnnotations
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.store import schema
+from opostd.store.database import chunks
+from opostd.store.locks import lock
+from opostd.store.run import Group, Tx, reads, writes
+
+SERVER = BoxId(0)
+"""In the place of a box: what is said of the server."""
+EVERYBODY = OwnerId(0)
+"""In the place of a reader: a shared annotation."""
+PRIVATE = "/private/"
+MAX_OCTETS = 64 * 1024  # of a value; RFC 5464 4.1 asks for 1024 at least
+MAX_ENTRIES = 100  # private ones of a reader, and shared ones, of one box; RFC 5464 4.1 asks for 10 at least
+
+_a, _account = schema.annotation, schema.account
+_OF = sa.select(_a.c.entry, _a.c.value).where(
+    _a.c.owner_id == sa.bindparam("owner"), _a.c.box_id == sa.bindparam("box"), _a.c.reader == sa.bindparam("reader")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where annotations are read and written for a reader.  box: with its owner, or SERVER with the reader."""
+
+    owner: OwnerId
+    box: BoxId
+    reader: OwnerId
+
+    def of(self, entry: str) -> tuple[OwnerId, OwnerId]:
+        """The owner and the reader of the row of an entry."""
+        if entry.startswith(PRIVATE):
+            return self.owner, self.reader
+        return (SYSTEM_OWNER if self.box == SERVER else self.owner), EVERYBODY
+
+
+@reads(Group.OWNER)
+def entries(tx: Tx, place: Place) -> dict[str, bytes]:
+    """All that a reader may know of, by name."""
+    found: dict[str, bytes] = {}
+    for owner, reader in {place.of(PRIVATE), place.of("/shared/")}:
+        rows = tx.execute(_OF, {"owner": owner, "box": place.box, "reader": reader})
+        found.update((entry, bytes(value)) for entry, value in rows)
+    return found
+
+
+@writes(Group.OWNER)
+def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> None:
+    """Sets values, None for no such entry any more; all of them or none.  Of an entry named twice the last counts.
+
+    Raises NoSuchBox, TooManyAnnotations.
+    """
+    wanted = dict(values)
+    if place.box == SERVER:
+        for owner in sorted({place.of(entry)[0] for entry in wanted}):
+            _lock_account(tx, owner)
+    else:
+        lock(tx, place.owner, place.box)
+    by_place: dict[tuple[OwnerId, OwnerId], list[str]] = {}
+    for entry in wanted:
+        by_place.setdefault(place.of(entry), []).append(entry)
+    for (owner, reader), names in by_place.items():
+        here = (_a.c.owner_id == owner, _a.c.box_id == place.box, _a.c.reader == reader)
+        for page in chunks(names):
+            tx.execute(sa.delete(_a).where(*here, _a.c.entry.in_(page)))
+        new = [
+            {"owner_id": owner, "box_id": place.box, "reader": reader, "entry": entry, "value": value}
+            for entry in names
+            if (value := wanted[entry]) is not None
+        ]
+        if new:
+            tx.execute(sa.insert(_a), new)
+            if tx.execute(sa.select(sa.func.count()).select_from(_a).where(*here)).scalar_one() > MAX_ENTRIES:
+                raise TooManyAnnotations(f"there are at most {MAX_ENTRIES} annotations of one kind")
+
+
+def _lock_account(tx: Tx, owner: OwnerId) -> None:
+    changed = tx.execute(
+        sa.update(_account)
+        .where(_account.c.owner_id == owner)
+        .values(uidvalidity=_account.c.uidvalidity)
+        .returning(_account.c.owner_id)
+    ).first()
+    if changed is None:
+        raise NoSuchBox("there is no such account")
