@@ -15,6 +15,7 @@ _TABLE: tuple[tuple[type[Exception], int], ...] = (
     (errors.BoxExists, EX_CANTCREAT),
     (errors.NotAllowed, EX_NOPERM),
     (errors.LoginFailed, EX_NOPERM),
+    (errors.Later, EX_TEMPFAIL),
     (errors.Refused, EX_DATAERR),
     (errors.BadSyntax, EX_DATAERR),
     (errors.DiskFull, EX_TEMPFAIL),

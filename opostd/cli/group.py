@@ -9,7 +9,7 @@ from opostd.cli.common import confirm, folded, json_option, names, now, print_ro
 from opostd.cli.group_held import held
 from opostd.cli.group_petitions import petitions
 from opostd.cli.group_rights import role, role_names
-from opostd.cli.group_settings import set_, show
+from opostd.cli.group_settings import reopen, set_, show
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
@@ -26,7 +26,7 @@ def command() -> None:
     """Groups: what is sent to one reaches each member, from the day they joined."""
 
 
-for _each in (role, set_, show, held, petitions, group_outside.resume, group_outside.bounces):
+for _each in (role, set_, show, held, petitions, reopen, group_outside.resume, group_outside.bounces):
     command.add_command(_each)
 
 

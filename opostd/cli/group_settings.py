@@ -60,6 +60,21 @@ def _days(text: str) -> Parsed:
     return "expiry_s", int(text) * 86400
 
 
+def _limit(field: str) -> Callable[[str], Parsed]:
+    def parse(text: str) -> Parsed:
+        if text in ("off", "default"):
+            return field, 0 if text == "off" else -1
+        if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
+            raise click.UsageError(f"a number, off, or default for what the configuration says, not {text!r}")
+        return field, int(text)
+
+    return parse
+
+
+def _shown_limit(number: int) -> str:
+    return {0: "off", -1: "default"}.get(number, str(number))
+
+
 KEYS: dict[str, tuple[Callable[[str], Parsed], Callable[[Source], str], str]] = {
     "title": (_title, lambda source: source.title, "what it is called"),
     "post": (
@@ -75,6 +90,18 @@ KEYS: dict[str, tuple[Callable[[str], Parsed], Callable[[Source], str], str]] = 
         "whether people join and leave by mail: " + ", ".join(words(Joining)),
     ),
     "expiry": (_days, lambda source: str(source.expiry_s // 86400), "days after which posts end; 0: never"),
+    "brake": (
+        _limit("brake"), lambda source: _shown_limit(source.brake),
+        "replies to one conversation in a while, after which it is closed for a while: a number, off, default",
+    ),
+    "sender-posts": (
+        _limit("sender_posts"), lambda source: _shown_limit(source.sender_posts),
+        "posts of one sender in an hour: a number, off, default",
+    ),
+    "group-posts": (
+        _limit("all_posts"), lambda source: _shown_limit(source.all_posts),
+        "posts of all senders in an hour: a number, off, default",
+    ),
     "archive": (_url("archive"), lambda source: source.archive or "none", "URL of its archive (List-Archive), or none"),
     "archived-at": (
         _url("archived_at", "{id}"), lambda source: source.archived_at or "none",
@@ -120,6 +147,24 @@ def show(group: str, as_json: bool) -> None:
 
     source = run_in_store(flow)
     print_rows(("KEY", "VALUE"), [("address", source.address), *((key, KEYS[key][1](source)) for key in KEYS)], as_json)
+
+
+@click.command("reopen")
+@click.argument("group")
+def reopen(group: str) -> None:
+    """Let everybody write again: conversations that the brake has closed are open, and all counts begin anew.
+
+    Example: opostd group reopen team
+    """
+
+    async def flow(store: "Store", settings: Settings) -> tuple[str, int]:
+        from opostd.store import tally
+
+        address = await source_of(store, settings, group)
+        return address.addr, await store.run(tally.forget, address.box)
+
+    addr, closed = run_in_store(flow)
+    click.echo(f"{addr}   {closed} reopened")
 
 
 async def _source(store: "Store", addr: str) -> Source:

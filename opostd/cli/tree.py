@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("user", "People who can log in: add, list, password, disable, enable, delete."),
     "group": (
         "group",
-        "Groups: add, list, join, leave, members, role, set, show, held, petitions, policy, history, expiry, delete.",
+        "Groups: add, list, join, leave, members, role, set, show, held, petitions, reopen, delete and more.",
     ),
     "subscription": ("subscription", "Who reads what, into which box: list, add, move, remove, sync."),
     "box": ("box", "Boxes: list."),

@@ -187,6 +187,11 @@ class GroupSettings:
     held_days: int = 7
     max_held: int = 1000
     petition_days: int = 3
+    brake_replies: ZeroOr = ZeroOr(50)
+    brake_window_s: int = 600
+    brake_pause_s: int = 3600
+    posts_per_sender: ZeroOr = ZeroOr(0)
+    posts_per_group: ZeroOr = ZeroOr(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.append import Appender, NewMessage, off_loop
 from opostd.intake.bounces import Bounces
+from opostd.intake.brake import Brake
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.desk import Desk
@@ -139,6 +140,7 @@ class Intake:
             now=now,
         )
         self.membership = Membership(store, self._router, office, settings=groups, now=now)
+        self._brake = Brake(store, self._router, office, settings=groups, now=now)
         self._desk = Desk(store, office, self.moderators, self.membership)
         self._rounds = Rounds([self.moderators.once, self.membership.once])
         self._indexing = Indexing(store)
@@ -269,6 +271,7 @@ class Intake:
                 await self._desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
                 if len(services) == len(places):  # it has done all that it was sent for
                     return id_
+            await self._brake.check(sources, message, post.facts, mail_from, account)
             await self.moderators.check_room([each for each in unique if each.held])
             if end is not None:  # first: a post that is kept without its end would stay for ever
                 await self._store.run(withdraw.set_end, id_, end)

@@ -214,7 +214,7 @@ class Router:
                 log.warning("bounces of %s do not go to a group: they would come back", source.address)
             except Refused as error:
                 log.warning("bounces of %s cannot go to %s: %s", source.address, source.bounces_to, error)
-        return tuple(await self._named_owners(source.box)) or await self.route(
+        return tuple(await self._owners_inboxes(source.box)) or await self.route(
             f"{POSTMASTER}@{source.address.rpartition('@')[2]}", None
         )
 
@@ -237,7 +237,13 @@ class Router:
                 return others
         return []
 
-    async def _named_owners(self, box: BoxId) -> list[Place]:
+    async def named_owners(self, box: BoxId) -> list[tuple[OwnerId, str]]:
+        """The owners of a group, who are people; where there is none, the administrators."""
+        found = await self.store.run(sources.with_role, box, MemberRole.OWNER)
+        found = found or await self.store.run(sources.with_role, provision.ADMINISTRATORS, MemberRole.SENDER)
+        return [(each.owner, each.address) for each in found]
+
+    async def _owners_inboxes(self, box: BoxId) -> list[Place]:
         inboxes: list[Place] = []
         for each in await self.store.run(sources.with_role, box, MemberRole.OWNER):
             with contextlib.suppress(NoSuchBox):  # being removed
@@ -287,7 +293,7 @@ class Router:
         """What stands beside a group: letters to its owners are theirs, the rest is answered by the server."""
         kind = ServiceKind(address.target)
         if kind is ServiceKind.OWNER:
-            return list(await self._named_owners(address.box) or await self._administrators())
+            return list(await self._owners_inboxes(address.box) or await self._administrators())
         local, _, domain = address.addr.rpartition("@")
         return [Service(f"{local.removesuffix(f'-{kind.value}')}@{domain}", address.box, kind)]
 

@@ -50,6 +50,10 @@ class LacksRight(Refused):
     """A box that the one who asks may know of, and not do this with (RFC 4314 4)."""
 
 
+class Later(Refused):
+    """Not now, of this one; the text, which the peer is told, says until when."""
+
+
 class NoSuchAddress(Refused):
     """Nobody here has this address."""
 

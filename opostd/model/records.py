@@ -56,6 +56,14 @@ class Joining(IntEnum):
     OPEN = 2
 
 
+class Recall(IntEnum):
+    """From which boxes the author or an owner may take back what was posted to a source."""
+
+    ANY = 0
+    UNREAD = 1  # where it was not read
+    NEVER = 2  # administrators only
+
+
 class ServiceKind(Enum):
     """The addresses beside a group's: what follows its name and a hyphen."""
 
@@ -145,7 +153,8 @@ class Source:
     history: what newcomers get: posts from that time on, 0 for all, -1 from when they join.  expiry_s: after which a
     post leaves boxes where it was not touched, 0 for never.  bounces_to: where bounces of its members elsewhere go,
     empty for its owners; outside: whether it has any.  archive: a URL where its posts can be read, or empty;
-    archived_at: that of one post, with ``{id}`` in it, or empty.
+    archived_at: that of one post, with ``{id}`` in it, or empty.  brake: replies to a conversation in a while, after
+    which it is closed; sender_posts, all_posts: in an hour; each 0 for no limit, -1 for that of the settings.
     """
 
     owner: OwnerId
@@ -161,6 +170,10 @@ class Source:
     joining: Joining = Joining.CLOSED
     archive: str = ""
     archived_at: str = ""
+    brake: int = -1
+    sender_posts: int = -1
+    all_posts: int = -1
+    recall: Recall = Recall.ANY
 
 
 @dataclass(frozen=True, slots=True)

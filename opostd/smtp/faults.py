@@ -30,6 +30,7 @@ FAULTS: tuple[tuple[type[errors.OpostError], Reply], ...] = (
     (errors.NoSuchBox, say.NO_SUCH_ADDRESS),
     (errors.BadAddress, say.BAD_RECIPIENT),
     (errors.Explained, say.NOT_ALLOWED),
+    (errors.Later, say.LATER),
     (errors.NotAllowed, say.NOT_ALLOWED),
     (errors.TooBig, say.TOO_BIG),
     (errors.BadHeader, say.BAD_HEADER),
@@ -50,7 +51,7 @@ def reply_to(error: Exception) -> Reply:
         return error.reply
     for kind, reply in FAULTS:
         if isinstance(error, kind):
-            if isinstance(error, errors.BadMessage | errors.Explained):
+            if isinstance(error, errors.BadMessage | errors.Explained | errors.Later):
                 return reply.with_text(str(error))  # our own words on what is wrong with it
             if isinstance(error, errors.Unavailable):
                 log.warning("unavailable error=%r", error)

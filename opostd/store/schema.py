@@ -239,6 +239,13 @@ source = sa.Table(
     sa.Column("joining", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # Joining
     _text("archive"),  # URL of List-Archive, or empty
     _text("archived_at"),  # URL of Archived-At with {id} in it, or empty
+    # How many replies to a conversation close it, how many posts of a sender and of all are taken in an hour; 0: no
+    # limit, -1: that of the settings
+    *(
+        sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("-1"))
+        for name in ("brake", "sender_posts", "all_posts")
+    ),
+    sa.Column("recall", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # Recall
     sa.UniqueConstraint("owner_id", "address", name="source_owner_id_address_key"),
 )
 
@@ -295,6 +302,18 @@ petition_token = sa.Table(
     sqlite_with_rowid=False,
 )
 
+tally = sa.Table(
+    "tally",  # what is counted of a source for its limits
+    metadata[Group.OWNER],
+    _key("owner_id"),  # SYSTEM_OWNER
+    _key("source_box"),
+    sa.Column("what", sa.Text, primary_key=True, nullable=False),  # a conversation, a sender, all: intake.brake
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("closed", sa.Boolean, nullable=False, server_default=sa.false()),
+    _big("ends"),  # of the count, or of the time for which it is closed
+    sqlite_with_rowid=False,
+)
+
 pinned = sa.Table(
     "pinned",  # posts of a source that newcomers get, whenever they join
     metadata[Group.OWNER],
@@ -321,6 +340,7 @@ withdrawal = sa.Table(
     sa.Column("policy", sa.SmallInteger, nullable=False),  # Withdraw: from which boxes
     _big("begins"),
     _big("next_at"),  # the next sweep; withdraw.NEVER after the last
+    _text("by"),  # the login of who has taken it back; empty: whoever runs the server, or its end
     # Rows in readers' boxes, for the report; of the last sweep: those that the policy left
     *(
         sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0"))

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
-from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Source
-from opostd.store import nesting, petitions, schema
+from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Recall, Source
+from opostd.store import nesting, petitions, schema, tally
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import lock
@@ -40,6 +40,10 @@ _SOURCE = sa.select(
     _source.c.joining,
     _source.c.archive,
     _source.c.archived_at,
+    _source.c.brake,
+    _source.c.sender_posts,
+    _source.c.all_posts,
+    _source.c.recall,
 )
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
 
@@ -55,7 +59,7 @@ class Member:
 
 def _source_of(row: Any) -> Source:
     owner, box, address, title, post, history, expiry_s, bounces_to, outside = row[:9]
-    moderation, joining, archive, archived_at = row[9:]
+    moderation, joining, archive, archived_at, brake, sender_posts, all_posts, recall = row[9:]
     return Source(
         OwnerId(owner),
         BoxId(box),
@@ -70,6 +74,10 @@ def _source_of(row: Any) -> Source:
         Joining(joining),
         archive,
         archived_at,
+        brake,
+        sender_posts,
+        all_posts,
+        Recall(recall),
     )
 
 
@@ -137,7 +145,21 @@ def add_source(
     return True
 
 
-SETTABLE = frozenset({"title", "post", "expiry_s", "moderation", "joining", "archive", "archived_at"})
+SETTABLE = frozenset(
+    {
+        "title",
+        "post",
+        "expiry_s",
+        "moderation",
+        "joining",
+        "archive",
+        "archived_at",
+        "brake",
+        "sender_posts",
+        "all_posts",
+        "recall",
+    }
+)
 """Fields of a Source that ``change`` takes."""
 
 
@@ -181,6 +203,7 @@ def remove_source(tx: Tx, box: BoxId) -> None:
         tx.execute(sa.delete(table).where(table.c.owner_id == SYSTEM_OWNER, table.c.source_box == box))
     nesting.forget(tx, box)
     petitions.forget_source(tx, box)
+    tally.forget_source(tx, box)
     there = tx.execute(
         sa.select(schema.box.c.box_id).where(schema.box.c.owner_id == SYSTEM_OWNER, schema.box.c.box_id == box)
     ).first()

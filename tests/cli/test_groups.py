@@ -1,6 +1,7 @@
 """What a group decides for itself, and posts that wait for a moderator, on the command line."""
 
 import json
+import re
 
 import pytest
 
@@ -26,26 +27,29 @@ def test_settings(opostd: Command, store_settings: StoreSettings) -> None:
     for key, value, said in (
         ("moderation", "NON-MEMBERS", "non-members"), ("archived-at", "https://x.example/{id}", "https://x.example/{id}"),
         ("archive", "https://x.example/team", "https://x.example/team"), ("expiry", "3", "3"), ("post", "named", "named"),
-        ("title", "The team", "The team"), ("post", "anyone", "anyone"),
+        ("title", "The team", "The team"), ("post", "anyone", "anyone"), ("brake", "20", "20"), ("sender-posts", "off", "off"),
+        ("group-posts", "default", "default"),
     ):  # fmt: skip
         assert opostd("group", "set", "team", key, value).out == f"team@{DOMAIN}   {key} {said}\n"
     shown = {each["key"]: each["value"] for each in json.loads(opostd("group", "show", "team", "--json").out)}
     assert shown == {
         "address": f"team@{DOMAIN}", "title": "The team", "post": "anyone", "moderation": "non-members", "join": "closed", "expiry": "3",
+        "brake": "20", "sender-posts": "off", "group-posts": "default",
         "archive": "https://x.example/team", "archived-at": "https://x.example/{id}",
     }  # fmt: skip
     assert send(opostd, "anna", "team", "x") == 0
     header = inbox(store_settings, "anna")[0].partition(b"\r\n\r\n")[0]
     assert b"\r\nList-Archive: <https://x.example/team>\r\nArchived-At: <https://x.example/0" in header
     assert opostd("group", "set", "team", "archive", "none").status == 0
-    assert "archived-at  https" in opostd("group", "show", "team").out
+    assert re.search(r"archived-at +https", opostd("group", "show", "team").out)
+    assert opostd("group", "reopen", "team").out == f"team@{DOMAIN}   0 reopened\n"
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("moderation", "some"), ("archive", "ftp://x"), ("archive", "https://x/ y"), ("archive", "https://x/>\r\nX: y"),
-        ("archived-at", "https://x.example/"), ("expiry", "-1"), ("expiry", "\u0661"), ("colour", "red"), ("title", "a\nb"),
+        ("archived-at", "https://x.example/"), ("expiry", "-1"), ("expiry", "\u0661"), ("colour", "red"), ("brake", "0"), ("brake", "-1"), ("title", "a\nb"),
     ],
 )  # fmt: skip
 def test_bad_settings(opostd: Command, key: str, value: str) -> None:
