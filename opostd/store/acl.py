@@ -2,7 +2,9 @@
 
 An entry names a person by their account, a group by its source box: ids that are never given again, so whoever gets
 an address after somebody gets none of their rights.  Beside each entry stands a row of ``shared`` on the shard of
-whom it names, by which ``store.shared`` finds the box; what it says is nothing, the entry is the truth.  Every change
+whom it names, by which ``store.shared`` finds the box; what it says is nothing, the entry is the truth.  Of a group
+and of anyone there is a mark besides, under an owner that nobody is: a reader finds in one look whether any of their
+groups has been given something.  A mark stays, or one that is set and removed at once could be lost.  Every change
 counts as one of the box (a modseq), so that sessions that have it open look at their rights again, hint or no hint.
 """
 
@@ -28,10 +30,12 @@ from opostd.model.rights import (
 )
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.dialect import insert_new
+from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import advance
 from opostd.store.run import Group, Tx, reads, writes
 
+MARKS = OwnerId(0)  # the owner of marks in ``shared``
+MAX_BOXES_TO_ONE = 2000  # of one owner for one grantee: all that is shared with somebody stands in their LIST
 MAX_ENTRIES = 200  # of one box: past it a group is the right thing, and each is read whenever the box is looked at
 
 _acl, _shared, _member, _nested = schema.acl, schema.shared, schema.member, schema.nested
@@ -175,7 +179,23 @@ def _put(tx: Tx, owner: OwnerId, box: BoxId, new: Sequence[Entry]) -> None:
             _delete_pointer(tx, owner, box, each.grantee)
             continue
         tx.execute(sa.insert(_acl), {**this, "granted": int(each.granted), "denied": int(each.denied)})
-        insert_new(tx, _shared, [_pointer(owner, box, each.grantee)])
+        _point(tx, owner, box, each.grantee)
+
+
+def _point(tx: Tx, owner: OwnerId, box: BoxId, grantee: Grantee) -> None:
+    pointer = _pointer(owner, box, grantee)
+    if not inserted(tx, _shared, pointer):
+        return
+    prefix = (_shared.c[name] == pointer[name] for name in ("owner_id", "source_box", "box_owner"))
+    if tx.execute(sa.select(sa.func.count()).select_from(_shared).where(*prefix)).scalar_one() > MAX_BOXES_TO_ONE:
+        raise LimitReached(f"at most {MAX_BOXES_TO_ONE} mailboxes are shared with one person or group")
+    if grantee.kind is not GranteeKind.PERSON:
+        insert_new(tx, _shared, [_mark(grantee)])
+
+
+def _mark(grantee: Grantee) -> dict[str, int]:
+    """The row that says that something is shared with a group, or with anyone."""
+    return {"owner_id": MARKS, "source_box": grantee.who, "box_owner": 0, "box_id": 0}
 
 
 def _pointer(owner: OwnerId, box: BoxId, grantee: Grantee) -> dict[str, int]:
@@ -213,3 +233,10 @@ def boxes_naming(tx: Tx, grantee: Grantee) -> list[Key]:
 def forget_grantee(tx: Tx, owner: OwnerId, box: BoxId, grantee: Grantee) -> None:
     """The entry of somebody who is removed goes; again is no error."""
     _put(tx, owner, box, [Entry(grantee, NO_RIGHTS)])
+
+
+@writes(Group.OWNER)
+def forget_mark(tx: Tx, grantee: Grantee) -> None:
+    """A group is removed, and nothing is shared with it any more."""
+    where = (_shared.c[name] == value for name, value in _mark(grantee).items())
+    tx.execute(sa.delete(_shared).where(*where))

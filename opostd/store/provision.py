@@ -120,6 +120,8 @@ async def _forget_grantee(store: Store, grantee: Grantee) -> None:
     """What others have given to somebody, or to a group, is given to nobody any more."""
     for key in await store.run(acl.boxes_naming, grantee):
         await store.run(acl.forget_grantee, *key, grantee)
+    if grantee.kind is GranteeKind.GROUP:
+        await store.run(acl.forget_mark, grantee)
 
 
 async def delete_user(store: Store, login: str) -> None:

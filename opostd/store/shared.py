@@ -16,7 +16,7 @@ from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import Account, AccountState, Box
 from opostd.model.rights import NO_RIGHTS, Rights
 from opostd.store import accounts, boxes, schema
-from opostd.store.acl import Key, groups_of, rights, rights_on
+from opostd.store.acl import MARKS, Key, groups_of, rights, rights_on
 from opostd.store.database import chunks
 from opostd.store.dialect import inserted
 from opostd.store.locks import BOX_COLUMNS, box_of
@@ -24,9 +24,12 @@ from opostd.store.names import INBOX, SEPARATOR, SHARED, canonical, check, level
 from opostd.store.run import Group, Tx, reads, writes
 
 _box, _shared, _tree = schema.box, schema.shared, schema.shared_tree
-_POINTERS = sa.select(
+_OWN_AND_MARKS = sa.select(
     _shared.c.owner_id, _shared.c.source_box, _shared.c.box_owner, _shared.c.box_id
-).where(_shared.c.owner_id.in_((sa.bindparam("reader"), SYSTEM_OWNER)))  # fmt: skip
+).where(_shared.c.owner_id.in_((sa.bindparam("reader"), MARKS)))  # fmt: skip
+_OF_GROUPS = sa.select(_shared.c.box_owner, _shared.c.box_id).where(
+    _shared.c.owner_id == SYSTEM_OWNER, _shared.c.source_box.in_(sa.bindparam("groups", expanding=True))
+)
 _BOXES = sa.select(*BOX_COLUMNS).where(
     _box.c.owner_id.in_(sa.bindparam("owners", expanding=True)),
     _box.c.box_id.in_(sa.bindparam("boxes", expanding=True)),
@@ -63,15 +66,13 @@ def visible(tx: Tx, reader: OwnerId) -> list[SharedBox]:
 
 def _candidates(tx: Tx, reader: OwnerId) -> list[Key]:
     """Boxes of others whose lists name the reader, a group of theirs, or anyone."""
-    rows = tx.rows(_POINTERS, {"reader": reader})
-    of_groups = any(owner == SYSTEM_OWNER and source for owner, source, _, _ in rows)
-    groups = groups_of(tx, reader) if of_groups else set()
-    keys = {
-        (OwnerId(owner), BoxId(box))
-        for shard, source, owner, box in rows
-        if owner != reader and (not source or shard != SYSTEM_OWNER or BoxId(source) in groups)
-    }
-    return sorted(keys)
+    rows = tx.rows(_OWN_AND_MARKS, {"reader": reader})
+    keys = {(OwnerId(owner), BoxId(box)) for shard, _, owner, box in rows if shard != MARKS}
+    marked = {BoxId(source) for shard, source, _, _ in rows if shard == MARKS}  # 0 is anyone
+    groups = [*(marked & {0}), *(marked & groups_of(tx, reader) if marked - {0} else ())]
+    for page in chunks(groups):
+        keys |= {(OwnerId(owner), BoxId(box)) for owner, box in tx.execute(_OF_GROUPS, {"groups": list(page)})}
+    return sorted(key for key in keys if key[0] != reader)
 
 
 def _boxes(tx: Tx, keys: list[Key]) -> list[Box]:

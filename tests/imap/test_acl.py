@@ -221,12 +221,14 @@ NAMING = [
         "REPLACE 1 {b} " + MESSAGE,
         "CREATE {b} (USE (\\Archive))",
     ),
+    *("GETMETADATA {b} (/shared/comment)", 'SETMETADATA {b} (/private/comment "x")', "ESEARCH IN (mailboxes {b}) ALL"),
+    *("ESEARCH IN (subtree {b}) ALL", "NOTIFY SET (mailboxes {b} (MessageNew MessageExpunge))"),
     'APPEND Drafts CATENATE (URL "/{u};UIDVALIDITY=1/;UID=1/;SECTION=HEADER")',
     'APPEND Drafts CATENATE (URL "/{u}/;UID=1")',
 ]
 NAMELESS = set(
     """CAPABILITY NOOP LOGOUT ID STARTTLS AUTHENTICATE LOGIN UNAUTHENTICATE ENABLE NAMESPACE COMPRESS IDLE CHECK CLOSE
-    UNSELECT GETQUOTA EXPUNGE FETCH STORE SEARCH SORT THREAD""".split()
+    UNSELECT GETQUOTA UIDBATCHES EXPUNGE FETCH STORE SEARCH SORT THREAD""".split()
 ) | {"UID EXPUNGE", "UID FETCH", "UID STORE", "UID SEARCH", "UID SORT", "UID THREAD"}
 HIDDEN = [
     ANNA + "/secret",
@@ -256,9 +258,9 @@ NOWHERE = {
 
 
 def test_a_stranger_learns_nothing(store: Store) -> None:
-    """Every command that names a mailbox: what is hidden is answered, word for word, as what is nowhere."""
+    """Every command that names a mailbox, also those that are to come: what is hidden is answered, word for word, as what is nowhere."""
     walked = {re.match(r"(UID )?\S+", command)[0] for command in NAMING}  # type: ignore[index]
-    assert {name.decode() for name in TABLE} == walked | NAMELESS, "does the new command name a mailbox?"
+    assert {name.decode() for name in TABLE} <= walked | NAMELESS, "does the new command name a mailbox?"
 
     async def main(world: World) -> None:
         sharing = Sharing(world)
@@ -301,6 +303,8 @@ async def said(client: Client, command: str, name: str) -> list[str]:
     lines = await answer(client, command.replace("{b}", f'"{name}"').replace("{u}", url))
     if lines[-1].startswith("OK") and command.startswith("CREATE"):
         await client.ok(f'DELETE "{name}"')
+    if command.startswith("NOTIFY") and lines[-1].startswith("OK"):
+        await client.ok("NOTIFY NONE")
     if command.startswith("RENAME INBOX") and lines[-1].startswith("OK"):
         await client.ok(f'DELETE "{name}"')
     if command.startswith("SUBSCRIBE") and lines[-1].startswith("OK"):

@@ -10,9 +10,9 @@ from opostd.model.flags import ANSWERED, DELETED, SEEN, FlagScope
 from opostd.model.ids import BoxId, OwnerId, Uid
 from opostd.model.records import Box, Quota
 from opostd.model.rights import ANYONE, NO_RIGHTS, Change, Grantee, GranteeKind, Rights, letters_of, rights_of
-from opostd.store import accounts, acl, boxes, changes, delivery, moves, provision, replace, shared
+from opostd.store import accounts, acl, boxes, changes, delivery, moves, provision, quota, replace, shared
 from opostd.store.names import level_of
-from opostd.store.run import Store
+from opostd.store.run import Group, Store, Tx, reads
 from tests.store.world import DOMAIN, NOW, World, a_delivery, run
 
 
@@ -167,6 +167,55 @@ def test_many_entries(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(main())
 
 
+def test_boxes_for_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's list is filled by another without end; a new box below counts too."""
+
+    async def main() -> None:
+        monkeypatch.setattr(acl, "MAX_BOXES_TO_ONE", 2)
+        world = Shares(store)
+        await world.make("anna", "bob", "cara")
+        team = Grantee(GranteeKind.GROUP, await world.group("team", "bob"))
+        for grantee in (world.person("bob"), team, ANYONE):
+            for name in ("a", "b"):
+                box = await world.box(name)
+                await world.give(box, grantee, "l")
+                await world.give(box, grantee, "lr")
+            for refused in (world.box("b/c"), world.give(await world.box("c"), grantee, "l")):
+                with pytest.raises(LimitReached):
+                    await refused
+            await world.give(await world.box("d", "cara"), grantee, "l")
+            await store.run(boxes.delete, world.owner("cara"), "d")
+            for name in ("a", "b", "c"):
+                await store.run(boxes.delete, world.owner("anna"), name)
+
+    run(main())
+
+
+def test_what_groups_of_others_are_given_is_not_looked_at(store: Store) -> None:
+    """A reader reads no row of a group that is none of theirs, whatever their number."""
+
+    async def main() -> None:
+        world = Shares(store)
+        await world.make("anna", "bob", "cara")
+        team = Grantee(GranteeKind.GROUP, await world.group("team", "cara"))
+        mine = Grantee(GranteeKind.GROUP, await world.group("mine", "bob"))
+        for number in range(5):
+            await world.give(await world.box(f"b{number}"), team, "lr")
+        await world.give(await world.box("mine"), mine, "lr")
+        assert len(await world.sees("cara")) == 5
+        assert await store.run(candidates, world.owner("bob")) == 1
+        await provision.delete_group(store, f"mine@{DOMAIN}")
+        assert await world.sees("bob") == []
+        assert await store.run(candidates, world.owner("bob")) == 0
+
+    run(main())
+
+
+@reads(Group.OWNER)
+def candidates(tx: Tx, reader: OwnerId) -> int:
+    return len(shared._candidates(tx, reader))
+
+
 def test_trees_that_are_nobodys(store: Store) -> None:
     async def main() -> None:
         world = Shares(store)
@@ -243,8 +292,6 @@ def test_between_the_boxes_of_two(store: Store) -> None:
         await store.run(replace.replace, anna, her, Uid(1), his, new, NOW, target_owner=bob)
         assert await world.posts_in(anna, her) == [posts[2]]
         assert (await world.posts_in(bob, his))[-1] == new.post
-        from opostd.store import quota
-
         assert await store.run(quota.differences, anna) == await store.run(quota.differences, bob) == []
 
     run(main())
