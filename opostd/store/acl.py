@@ -30,7 +30,7 @@ from opostd.model.rights import (
 )
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.dialect import insert_new, inserted
+from opostd.store.dialect import insert_new, inserted, unindexed
 from opostd.store.locks import advance
 from opostd.store.run import Group, Tx, reads, writes
 
@@ -47,7 +47,7 @@ _OF_BOXES = sa.select(
     _acl.c.owner_id, _acl.c.box_id, _acl.c.kind, _acl.c.who, _acl.c.granted, _acl.c.denied
 ).where(
     _acl.c.owner_id.in_(sa.bindparam("owners", expanding=True)),
-    _acl.c.box_id.in_(sa.bindparam("boxes", expanding=True)),
+    unindexed(_acl.c.box_id).in_(sa.bindparam("boxes", expanding=True)),
 )  # fmt: skip
 _GROUPS = sa.select(_member.c.source_box, _member.c.role).where(
     _member.c.owner_id == SYSTEM_OWNER, _member.c.member_owner == sa.bindparam("reader")

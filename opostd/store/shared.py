@@ -18,7 +18,7 @@ from opostd.model.rights import NO_RIGHTS, Rights
 from opostd.store import accounts, boxes, schema
 from opostd.store.acl import MARKS, Key, groups_of, rights, rights_on
 from opostd.store.database import chunks
-from opostd.store.dialect import inserted
+from opostd.store.dialect import inserted, unindexed
 from opostd.store.locks import BOX_COLUMNS, box_of
 from opostd.store.names import INBOX, SEPARATOR, SHARED, canonical, check, level_of, parents
 from opostd.store.run import Group, Tx, reads, writes
@@ -32,7 +32,7 @@ _OF_GROUPS = sa.select(_shared.c.box_owner, _shared.c.box_id).where(
 )
 _BOXES = sa.select(*BOX_COLUMNS).where(
     _box.c.owner_id.in_(sa.bindparam("owners", expanding=True)),
-    _box.c.box_id.in_(sa.bindparam("boxes", expanding=True)),
+    unindexed(_box.c.box_id).in_(sa.bindparam("boxes", expanding=True)),
 )
 NO_BOX = "no such mailbox"
 
