@@ -186,9 +186,14 @@ class DeliveryAgent:
                 for row in job.rows:
                     counts[row.domain] = counts.get(row.domain, 0) + 1
         busy = [domain for domain, count in counts.items() if count >= MAX_ROWS_OF_DOMAIN]
-        rows = await self._store.run(outgoing.lease, now, self._lease_s, min(room, MAX_ROWS_OF_DOMAIN), busy)
-        for row in rows:
-            self._held[row.key] = now + self._lease_s
+        # What we had already is on its way, or taken and not yet settled, because the database was away for longer than
+        # the lease: whoever sent it again would send it twice.
+        ours = set(self._held)
+        leased = await self._store.run(outgoing.lease, now, self._lease_s, min(room, MAX_ROWS_OF_DOMAIN), busy)
+        rows = [row for row in leased if row.key not in ours]
+        for key in (row.key for row in leased):
+            if key in self._held or key not in ours:
+                self._held[key] = now + self._lease_s
         groups: dict[tuple[str, PostId, Origin, str], list[Leaving]] = {}
         for row in rows:
             groups.setdefault((self._hosts.destination(row.domain), row.post, row.origin, row.via), []).append(row)

@@ -23,12 +23,14 @@ PATIENCE_S = 30.0  # for one reply, on a machine where everything else runs too
 
 
 @contextmanager
-def site_over(settings: StoreSettings, tmp_path: Path, under: Sequence[str] = (), more: str = "") -> Iterator[Site]:
-    """As the fixture ``site``, over a store that the test may break.  more: a table and a key for it."""
+def site_over(
+    settings: StoreSettings, tmp_path: Path, under: Sequence[str] = (), more: str = "", tables: str = ""
+) -> Iterator[Site]:
+    """As the fixture ``site``, over a store that the test may break.  more: a table and a key for it; tables: others."""
     asyncio.run(people(settings))
     config = CONFIG.replace('url = "{url}"', f'url = "{{url}}"\nretry_deadline_s = {RETRY_S}').format(url=settings.url)
     table, _, key = more.partition("\n")
-    config = config.replace(table, more) if key else config
+    config = (config.replace(table, more) if key else config) + tables
     daemon = start_daemon(tmp_path, config_text=config, migrate=False, under=under)
     try:
         yield Site(daemon.config, daemon, settings)

@@ -1,6 +1,5 @@
 """Mail leaves a real daemon by a smarthost; kill -9 in flight loses nothing and doubles only what was in flight."""
 
-import asyncio
 import contextlib
 import random
 import threading
@@ -14,45 +13,11 @@ import pytest
 from opostd.config import StoreSettings
 from tests.e2e.conftest import CONFIG, DOMAIN, PASSWORD, Site
 from tests.e2e.mailbox import imap, subjects, submission, text_mail
+from tests.e2e.smarthost import CONNECTIONS, relay, smarthost, subject
 from tests.support.daemon import start_daemon
-from tests.worker.peer import Peer, aiosmtpd_peer
+from tests.worker.peer import Peer
 
 KILLS = 6
-CONNECTIONS = 3
-RELAY = """
-[relay]
-via = "smarthost"
-smarthost = "127.0.0.1:{port}"
-tls = "off"
-connections = {connections}
-[queue]
-lease_s = 3
-first_pause_s = 1
-"""
-
-
-@contextlib.contextmanager
-def smarthost() -> Iterator[Peer]:
-    """aiosmtpd on a loop of its own."""
-    ready: list[Peer] = []
-    started, ended = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def main() -> None:
-        async with aiosmtpd_peer() as peer:
-            ready.append(peer)
-            started.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield ready[0]
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
-        loop.close()
 
 
 @pytest.fixture
@@ -63,7 +28,7 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture
 def leaving(store_settings: StoreSettings, tmp_path: Path, peer: Peer) -> Iterator[Site]:
-    text = CONFIG.format(url=store_settings.url) + RELAY.format(port=peer.port, connections=CONNECTIONS)
+    text = CONFIG.format(url=store_settings.url) + relay(peer.port)
     daemon = start_daemon(tmp_path, config_text=text)
     site = Site(daemon.config, daemon, store_settings)
     try:
@@ -71,10 +36,6 @@ def leaving(store_settings: StoreSettings, tmp_path: Path, peer: Peer) -> Iterat
         yield site
     finally:
         daemon.stop()
-
-
-def _subject(raw: bytes) -> str:
-    return raw.partition(b"Subject: ")[2].partition(b"\r\n")[0].decode()
 
 
 def _until_empty(site: Site) -> None:
@@ -98,7 +59,7 @@ def test_kill_in_flight(leaving: Site, peer: Peer) -> None:
         leaving.daemon.kill()
         leaving.daemon.restart()
     _until_empty(leaving)
-    got = Counter(_subject(each.raw) for each in peer.taken)
+    got = Counter(subject(each.raw) for each in peer.taken)
     assert len(accepted) > KILLS
     assert not accepted - set(got), "lost"
     doubled = [name for name, times in got.items() if times > 1]

@@ -12,7 +12,7 @@ from tests.e2e.conftest import CONFIG, DOMAIN, Site
 from tests.e2e.faults import sqlite_in, until
 from tests.e2e.mailbox import submission, text_mail
 from tests.e2e.postfix import running
-from tests.e2e.test_leaving import smarthost
+from tests.e2e.smarthost import smarthost
 from tests.support.daemon import start_daemon
 from tests.worker.certificates import make
 

@@ -282,6 +282,28 @@ def test_a_message_whose_lease_has_ended_is_not_sent(store: Store) -> None:
     asyncio.run(main())
 
 
+def test_what_is_on_its_way_is_not_taken_up_again_by_its_own_agent(store: Store) -> None:
+    """Its lease has ended, for the database was away; it was sent, and is settled as soon as that can be."""
+
+    async def main() -> None:
+        looks: list[asyncio.Task[int]] = []
+
+        def look(line: str) -> str | None:
+            if line == "." and not looks:
+                here.now += QUEUE.lease_s
+                looks.append(asyncio.get_running_loop().create_task(here.agent._look()))
+            return None
+
+        async with told_peer(look) as peer, site(store, peer) as here:
+            await here.send("s", X)
+            assert await here.agent.drain() == 1
+            assert await looks[0] == 0
+            assert peer.copies(X) == 1
+            await here.here.queue_is_empty()
+
+    asyncio.run(main())
+
+
 def test_leases_are_renewed_by_who_has_them_and_end_by_themselves(store: Store) -> None:
     async def main() -> None:
         async with aiosmtpd_peer() as peer, site(store, peer) as here:
