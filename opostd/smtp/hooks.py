@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
+from opostd.model.errors import OverQuota
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Wish
 from opostd.smtp import magic, policy
@@ -17,7 +18,7 @@ from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
-from opostd.smtp.transaction import Rcpt
+from opostd.smtp.transaction import Envelope, Rcpt
 
 if TYPE_CHECKING:
     from opostd.smtp.server import SmtpSession
@@ -63,14 +64,42 @@ class Hooks:
         await self._intake.check_room(places, server.state.params.size)
         return places
 
-    async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> PostId:
-        """The id of the post once it is committed."""
+    async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> tuple[Reply, ...]:
+        """The reply to each recipient, in order, once the post is committed for all that are told yes.
+
+        But by LMTP they are all told the same (RFC 2033 4.2): one without room for what its sender did not announce
+        is refused there, where the server in front keeps it, and is tried again from our own spool otherwise.
+        """
+        said = server.state
+        full = await self._full(said, len(raw))
+        if len(full) == len(said.recipients):
+            return tuple(full.values())
+        chosen = said.recipients
+        if self._kind is DoorKind.LMTP:
+            chosen = tuple(rcpt for at, rcpt in enumerate(chosen) if at not in full)
+        else:
+            full = {}
+        kept = say.accepted((await self._submit(server, chosen, raw)).hex())
+        return tuple(full.get(at, kept) for at in range(len(said.recipients)))
+
+    async def _full(self, said: Envelope, octets: int) -> dict[int, Reply]:
+        """The recipients that have no room now that the size is known; those were asked already who heard of it."""
+        found: dict[int, Reply] = {}
+        if said.params.size is None or said.params.size < octets:
+            for at, rcpt in enumerate(said.recipients):
+                try:
+                    await self._intake.check_room(rcpt.places, octets)
+                except OverQuota:
+                    found[at] = say.MAILBOX_FULL
+        return found
+
+    async def _submit(self, server: "SmtpSession", recipients: tuple[Rcpt, ...], raw: bytes) -> PostId:
         said = server.state
         assert said.mail_from is not None
         post = await self._intake.submit(
             raw,
             mail_from=said.mail_from.address,
-            recipients=[_recipient(rcpt) for rcpt in said.recipients],
+            recipients=[_recipient(rcpt) for rcpt in recipients],
             envid=said.params.envid,
             ret=said.params.ret,
             account=server.account,
@@ -87,7 +116,7 @@ class Hooks:
         log.info(
             "accepted from=%s to=%s size=%d id=%s",
             said.mail_from.address or "<>",
-            said.recipients[0].path.address + (f"+{len(said.recipients) - 1}" if len(said.recipients) > 1 else ""),
+            recipients[0].path.address + (f"+{len(recipients) - 1}" if len(recipients) > 1 else ""),
             len(raw),
             post_id_text(post),
         )

@@ -85,16 +85,16 @@ class MessageCommands(Session):
         try:
             if data.octets > IN_MEMORY:
                 async with self.door.large:  # as many of these stand in memory at once, not as many as come in
-                    reply = await self._take(data)
+                    replies = await self._take(data)
             else:
-                reply = await self._take(data)
+                replies = await self._take(data)
         finally:
             self._busy = False
-        copies = len(self.state.recipients) if self._policy.lhlo else 1  # RFC 2033 4.2: one for each RCPT taken
-        self._apply(transaction.Done(reply))
-        for _ in range(copies):
+        each = replies if self._policy.lhlo else replies[:1]  # RFC 2033 4.2: one for each RCPT taken
+        self._apply(transaction.Done(each[0]))
+        for reply in each:
             self._say(reply)
-        if reply.code >= 500:
+        if all(reply.code >= 500 for reply in each):
             self._errors += 1  # the message has its reply whatever comes of this
             if self._errors >= self._timing.max_errors:
                 raise Cut(say.TOO_MANY_ERRORS)
@@ -123,13 +123,15 @@ class MessageCommands(Session):
         finally:
             self._data = None
 
-    async def _take(self, data: DataReader | Chunks) -> Reply:
-        """Commit one message; the reply to its end."""
+    async def _take(self, data: DataReader | Chunks) -> tuple[Reply, ...]:
+        """Commit one message; the reply to its end, for each recipient."""
+        count = len(self.state.recipients)
         try:
             # Megabytes are read back and searched in a thread: others are served meanwhile.
             verdict, raw = await asyncio.to_thread(data.result) if data.octets > IN_MEMORY else data.result()
             if verdict is not Verdict.GOOD:
-                return REFUSED_DATA[verdict]
-            return say.accepted((await self._call_handler_hook("DATA", raw)).hex())
+                return (REFUSED_DATA[verdict],) * count
+            replies: tuple[Reply, ...] = await self._call_handler_hook("DATA", raw)
+            return replies
         except Exception as error:
-            return reply_to(error)
+            return (reply_to(error),) * count
