@@ -351,14 +351,15 @@ def _check_listeners(settings: Settings, problems: _Problems) -> None:
     if not _MODE.fullmatch(settings.lmtp.socket_mode):
         shown = _shown(settings.lmtp.socket_mode)
         problems.add(("lmtp", "socket_mode"), f'expected the mode of a file in octal such as "0660", got {shown}')
-    for each in settings.smtp.proxy_from:
-        try:
-            ip_network(each)
-        except ValueError as error:
-            problems.add(
-                ("smtp", "proxy_from"),
-                f'expected an address or network such as "10.0.0.0/24", got {_shown(each)}: {error}',
-            )
+    for field in ("proxy_from", "local_senders_from"):
+        for each in getattr(settings.smtp, field):
+            try:
+                ip_network(each)
+            except ValueError as error:
+                problems.add(
+                    ("smtp", field),
+                    f'expected an address or network such as "10.0.0.0/24", got {_shown(each)}: {error}',
+                )
     logins = [*settings.imap.listen, *settings.submission.listen]
     places = [place for place in map(split_listen, logins) if place]
     if settings.auth.plaintext_on_loopback and places and not any(is_loopback(host) for host, _ in places):

@@ -53,6 +53,7 @@ class SubmissionSettings:
 class SmtpSettings:
     listen: tuple[str, ...] = ()
     proxy_from: tuple[str, ...] = ()
+    local_senders_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

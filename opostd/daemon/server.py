@@ -186,6 +186,7 @@ class Server:
                 plaintext_on_loopback=settings.auth.plaintext_on_loopback,
                 tls=context,
                 proxies=[ip_network(each) for each in settings.smtp.proxy_from] if kind is DoorKind.MX else (),
+                forwarders=[ip_network(each) for each in settings.smtp.local_senders_from],
                 demo=self._config is None,
                 examiner=Examiner(
                     checks if kind is DoorKind.MX else None, filters if kind.value in settings.filter.doors else None

@@ -38,6 +38,7 @@ class SmtpDoor:
         tls: ssl.SSLContext | None,
         timing: Timing | None = None,
         proxies: Sequence[proxy.Network] = (),
+        forwarders: Sequence[proxy.Network] = (),
         demo: bool = False,
         examiner: Examiner | None = None,
     ) -> None:
@@ -49,6 +50,7 @@ class SmtpDoor:
         self.tls = tls
         self.timing = timing or Timing()
         self.proxies = proxies
+        self.forwarders = forwarders
         self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner())
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[Connection] = set()

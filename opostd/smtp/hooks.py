@@ -41,7 +41,8 @@ class Hooks:
 
     async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
         """The refusal of a sender, or None."""
-        refusal = policy.check_sender(self._kind, path, self._domains)
+        forwarder = bool(server.door.forwarders) and policy.is_among(server.peer_host, server.door.forwarders)
+        refusal = policy.check_sender(self._kind, path, self._domains, forwarder=forwarder)
         if refusal is not None or server.account is None or path.is_null:
             return refusal
         return None if await self._intake.owns(path.address, server.account) else say.NOT_YOUR_ADDRESS

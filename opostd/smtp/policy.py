@@ -7,7 +7,7 @@ nothing is relayed for anybody who has not logged in; being an administrator len
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from opostd.smtp import reply as say
@@ -50,13 +50,27 @@ def is_local(path: Path, domains: Iterable[str]) -> bool:
     return (not path.domain and not path.is_null) or path.domain.lower() in domains
 
 
-def check_sender(kind: DoorKind, path: Path, domains: Iterable[str]) -> Reply | None:
-    """Why this sender may not come in by this door, as far as its octets tell; None where it may, or is looked up."""
+def is_among(peer: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address is of one of these networks; what is no address is of none."""
+    try:
+        ip = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in networks)
+
+
+def check_sender(kind: DoorKind, path: Path, domains: Iterable[str], *, forwarder: bool = False) -> Reply | None:
+    """Why this sender may not come in by this door, as far as its octets tell; None where it may, or is looked up.
+
+    forwarder: the client may bring mail of our own senders back.
+    """
     if kind is DoorKind.SUBMISSION:
         return say.NOT_YOUR_ADDRESS if path.asks_for_relay else None
     if path.odd:
         return say.BAD_SENDER
-    if kind is DoorKind.MX and is_local(path, domains):
+    if kind is DoorKind.MX and is_local(path, domains) and not forwarder:
         return say.LOCAL_SENDER
     return None
 

@@ -72,6 +72,7 @@ class Setup:
     demo: bool = False
     timing: Timing = field(default=QUICK)
     proxies: tuple[Network, ...] = ()
+    forwarders: tuple[Network, ...] = ()
     examiner: Examiner | None = None
 
 
@@ -106,6 +107,7 @@ class World:
             tls=self.setup.tls,
             timing=self.setup.timing,
             proxies=self.setup.proxies,
+            forwarders=self.setup.forwarders,
             demo=self.setup.demo,
             examiner=self.setup.examiner,
         )
