@@ -7,17 +7,19 @@ Knows no Twisted and no socket: ``Transport`` is what it needs of one.  Commands
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from opostd.imap import access, extensions, faults
 from opostd.imap.commands.select import permanent_flags
 from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
 from opostd.imap.format.any import format_response
 from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
+from opostd.imap.notices import Notices
 from opostd.imap.session import Services, Session
 from opostd.imap.state.machine import State, refusal
 from opostd.imap.state.view import catch_up
+from opostd.imap.state.wishes import Wishes
 from opostd.imap.values.responses import BoxFlags, Condition, Continue, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
@@ -34,6 +36,7 @@ FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-wate
 READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
 UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
 BOX_GONE = "the selected mailbox is not there any more"  # deleted, or not to be read any more: told alike
+RETRY_NOTICES_S = 5.0  # after the store could not be asked: as the hub's tick
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
 
 
@@ -103,6 +106,9 @@ class Connection:
         self._deflater: Deflater | None = None
         self._inflater: Inflater | None = None
         self._errors = 0
+        self._fed = False  # octets have come since the framer was asked
+        self._noticed = False  # NOTIFY may have something to tell
+        self._idling: asyncio.Event | None = None  # set where IDLE has something to tell
         self._out: list[bytes] = []
         self._out_octets = 0
         self.deadline = self._loop.time() + services.settings.login_timeout_s
@@ -111,6 +117,7 @@ class Connection:
 
     def feed(self, octets: bytes) -> None:
         """Octets from the client.  While a command runs, only so many are read ahead."""
+        self._fed = True
         if self._inflater is None:
             self._framer.feed(octets)
             ahead = self._framer.buffered
@@ -132,20 +139,29 @@ class Connection:
             self._more.set_result(None)
 
     async def _next(self) -> Frame | Line | NeedLiteral | Refused:
+        asked = True
         while not self._gone:
+            self._fed = False
             if (thing := self._framer.next()) is not None:
                 return thing
             if self._inflater is not None and self._inflater.ready:
                 await self._inflate(self._inflater)
                 continue
+            listens = self.session.notices is not None and not self._framer.raw_line
+            if listens:
+                await self._tell()
             await self._flush()
-            self._touch()
+            if self._gone or self._fed or (listens and self._noticed):
+                continue  # more has come while that was told
+            if asked:
+                self._touch()  # not when it is we who have something to say
             self._more = self._loop.create_future()
             self._transport.resume_reading()
             try:
                 await self._more
             finally:
                 self._more = None
+            asked = self._fed
         raise Gone
 
     async def _inflate(self, inflater: Inflater) -> None:
@@ -211,6 +227,7 @@ class Connection:
             log.exception("imap connection failed: peer=%s", self.peer)
         finally:
             self.session.deselect()
+            self.session.notify(None)
             if self.session.account is not None:
                 self._users.leave(self, self.session.account)
             self._transport.close()
@@ -298,7 +315,7 @@ class Connection:
             self._bye(BOX_GONE)
             raise Gone
         if row is not None and self.session.selected is before:  # in the answer to SELECT one picture is enough
-            self._show_changes(may_expunge)
+            await self._show(row, may_expunge)
         code = done.code
         if done.highestmodseq and self.session.selected is not None:
             code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
@@ -363,6 +380,54 @@ class Connection:
         for response in told:
             self._write(format_response(response))
 
+    async def _show(self, row: Row, may_expunge: bool) -> None:
+        """Changes of the selected box, before a tagged line; after NOTIFY only those that are wanted."""
+        notices = self.session.notices
+        if notices is None:
+            self._show_changes(may_expunge)
+        else:
+            await self._told(notices.of_selected(may_expunge=may_expunge, everything=row.tells_all))
+
+    async def _tell(self, *, idling: bool = False) -> None:
+        """What is due to a client that has said NOTIFY."""
+        self._noticed = False
+        notices, box = self.session.notices, self.session.selected
+        if notices is None or not notices.due:
+            return
+        if box is not None and box.live.deleted:
+            self._bye(BOX_GONE)
+            raise Gone
+        await self._transport.drain()  # small lines never fill a write: here a client is waited for that does not read
+        try:
+            await self._look_at_rights()
+        except OpostError as error:
+            self._tell_later(error)
+            return
+        await self._told(notices.news(may_expunge=idling or notices.wishes.at_once))
+
+    async def _told(self, news: AsyncIterator[Response | bytes]) -> None:
+        try:
+            async for each in news:
+                self._write(each if isinstance(each, bytes) else format_response(each, utf8=self.session.utf8))
+                if self._out_octets >= FLUSH_OCTETS:
+                    await self._flush()
+        except faults.TooMuchToNotify as error:  # RFC 5465 5.8
+            self._write(format_response(Status(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW")))
+            self.session.notify(Notices(self.session, Wishes.of(()), self.wake))
+        except OpostError as error:
+            self._tell_later(error)
+
+    def _tell_later(self, error: OpostError) -> None:
+        log.warning("notices not told: %s; trying again", error)
+        self._loop.call_later(RETRY_NOTICES_S, self.wake)
+
+    def wake(self) -> None:
+        self._noticed = True
+        if self._idling is not None:
+            self._idling.set()
+        else:
+            self._wake()
+
     # What handlers ask of the connection (session.Wire)
 
     async def line(self) -> bytes:
@@ -415,6 +480,7 @@ class Connection:
         What the client has sent behind UNAUTHENTICATE stays: it may be its next login.
         """
         old = self.session
+        old.notify(None)
         if old.account is not None:
             self._users.leave(self, old.account)
         self.session = Session(self._services, self, failed_logins=old.failed_logins)
@@ -434,6 +500,10 @@ class Connection:
         ended = asyncio.ensure_future(wait)
         box = self.session.selected
         self._busy = False  # an idle client is told of a stop at once
+        if self.session.notices is not None:
+            await self._tell_news(ended)
+            self._busy = True
+            return
         if box is None:
             await asyncio.wait([ended])
             self._busy = True
@@ -457,6 +527,22 @@ class Connection:
         finally:
             box.live.watchers.discard(changed.set)
             self._busy = True
+
+    async def _tell_news(self, ended: asyncio.Future[Any]) -> None:
+        """IDLE after NOTIFY: exactly what NOTIFY has asked for (RFC 5465 4)."""
+        self._idling = asyncio.Event()
+        try:
+            while not ended.done():
+                await self._tell(idling=True)
+                await self._flush()
+                news = asyncio.ensure_future(self._idling.wait())
+                try:
+                    await asyncio.wait([ended, news], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    news.cancel()
+                self._idling.clear()
+        finally:
+            self._idling = None
 
     def capabilities(self) -> tuple[str, ...]:
         return extensions.announced(

@@ -98,6 +98,14 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("RIGHTS=kxte", "RFC 4314 5.1.1"),
     Extension("LIST-MYRIGHTS", "RFC 8440"),
     Extension("IDLE", "RFC 2177", of_commands=True),
+    Extension(
+        "NOTIFY",
+        "RFC 5465",
+        of_commands=True,
+        deviation="No AnnotationChange, MailboxMetadataChange and ServerMetadataChange (NO [BADEVENT]).  INBOXES are"
+        " all personal mailboxes.  Of messages in 500 mailboxes at most, of names without that limit.  A mailbox that"
+        " another user shares is told of only while it is selected.",
+    ),
     Extension("UNSELECT", "RFC 3691", of_commands=True),
     Extension("UIDPLUS", "RFC 4315", of_commands=True),
     Extension("MOVE", "RFC 6851", of_commands=True),

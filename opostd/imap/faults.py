@@ -19,6 +19,18 @@ class BadCharset(errors.Refused):
         self.known = known
 
 
+class BadEvent(errors.Refused):
+    """NOTIFY of an event that is not told here (RFC 5465 3.1).  known: names of those that are."""
+
+    def __init__(self, known: tuple[str, ...]) -> None:
+        super().__init__("not all of these events can be told")
+        self.known = known
+
+
+class TooMuchToNotify(errors.Refused):
+    """NOTIFY of more mailboxes than one connection may hear of (RFC 5465 3.1)."""
+
+
 class BadUrl(errors.Refused):
     """CATENATE of a URL that leads to nothing of this user (RFC 4469 4.1).  url: as it was written."""
 
@@ -82,6 +94,7 @@ FAULTS: tuple[tuple[type[errors.OpostError], _Reply], ...] = (
     (PrivacyRequired, _Reply(b"PRIVACYREQUIRED")),
     (UnknownEncoding, _Reply(b"UNKNOWN-CTE")),
     (BadUse, _Reply(b"USEATTR")),
+    (TooMuchToNotify, _Reply(b"NOTIFICATIONOVERFLOW")),
     (errors.Refused, _Reply(None)),
     (errors.Unavailable, _Reply(b"UNAVAILABLE", "not now; try again in a moment")),
 )
@@ -91,6 +104,8 @@ def reply(error: Exception, incident: str) -> State:
     """The reply to an error.  incident: the number under which our own bug stands in the log, else unused."""
     if isinstance(error, BadCharset):
         return State(Condition.NO, str(error), b"BADCHARSET (%b)" % " ".join(error.known).encode("ascii"))
+    if isinstance(error, BadEvent):
+        return State(Condition.NO, str(error), b"BADEVENT (%b)" % " ".join(error.known).encode("ascii"))
     if isinstance(error, BadUrl):
         return State(Condition.NO, str(error), b"BADURL " + _NO_TEXT.sub(b"?", error.url))
     for kind, answer in FAULTS:

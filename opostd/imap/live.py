@@ -9,7 +9,8 @@ import asyncio
 import logging
 from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
 from opostd.imap.activity import Activity
 from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged
@@ -29,6 +30,7 @@ Key = tuple[OwnerId, BoxId]
 KEPT_ROWS = 1_000_000  # of closed boxes: about 40 MB at 41 octets a row
 KEPT_BOXES = 1000
 TICK_S = 5.0  # how long a change may stay unseen by an idle client when every hint was lost
+TICKS_A_NAME = 12  # ticks between looks at the names of boxes: few change, and their hints are rarely lost
 TOGETHER_S = 0.002  # hints that come in a burst are followed together
 UNKNOWN = 2**63  # above any modseq: a hint that does not tell it
 LOOKS_AT_ONCE = 8  # boxes looked at side by side: more only queue at the store
@@ -183,6 +185,18 @@ class LiveBox:
             watcher()
 
 
+class Watch(Protocol):
+    """A client that hears of boxes it has not opened (RFC 5465), as the hub knows it."""
+
+    @property
+    def keys(self) -> Sequence[Key]: ...
+
+    def hint(self, box: BoxId, modseq: int) -> None: ...
+
+    def compare(self, modseqs: Mapping[Key, ModSeq], *, names: bool) -> None:
+        """modseqs: of boxes, its own among them; one that is not there has gone.  names: look at the tree as well."""
+
+
 class Hub:
     """All live boxes of the process, and the one task that follows hints for those that clients watch."""
 
@@ -192,6 +206,8 @@ class Hub:
         self._boxes: dict[Key, LiveBox] = {}
         self._closed: OrderedDict[Key, LiveBox] = OrderedDict()
         self._closed_rows = 0
+        self._watches: dict[OwnerId, set[Watch]] = {}
+        self._ticks = 0
         self._dirty: dict[Key, int] = {}
         self._sources = False
         self._everything = False
@@ -270,11 +286,25 @@ class Hub:
             _, dropped = self._closed.popitem(last=False)
             self._closed_rows -= dropped.rows
 
+    def watch(self, owner: OwnerId, watch: Watch) -> None:
+        """Hints of this owner's boxes go to it too, and its boxes get what their subscriptions owe them."""
+        self._watches.setdefault(owner, set()).add(watch)
+
+    def unwatch(self, owner: OwnerId, watch: Watch) -> None:
+        """The counterpart of ``watch``."""
+        watches = self._watches.get(owner, set())
+        watches.discard(watch)
+        if not watches:
+            self._watches.pop(owner, None)
+
     def hint(self, hint: BoxHint) -> None:
         """A box has changed, perhaps; cheap, called for every change anywhere."""
         key = (hint.owner, hint.box)
+        for watch in self._watches.get(hint.owner, ()):
+            watch.hint(hint.box, hint.modseq)
         if not hint.owner:
             self._everything = True
+            self._ticks = 0
         elif hint.owner == SYSTEM_OWNER:
             self._sources = True
         elif key in self._boxes:
@@ -306,10 +336,15 @@ class Hub:
 
     async def _look(self, dirty: dict[Key, int], *, sources: bool, everything: bool) -> None:
         """dirty: boxes that have changed, with the modseq of which their hints told."""
-        watched = [key for key, live in self._boxes.items() if live.watchers]
-        if everything and watched:
+        live = [key for key, live in self._boxes.items() if live.watchers]
+        watches = [watch for each in self._watches.values() for watch in each]
+        watched = list({*live, *(key for watch in watches for key in watch.keys)}) if watches else live
+        if everything and (watched or watches):
             modseqs = await self._store.run(changes.modseqs, watched)
-            dirty |= {key: modseqs.get(key, ModSeq(UNKNOWN)) for key in watched}
+            dirty |= {key: modseqs.get(key, ModSeq(UNKNOWN)) for key in live}
+            for watch in watches:
+                watch.compare(modseqs, names=self._ticks == 0)
+            self._ticks = (self._ticks + 1) % TICKS_A_NAME
         await self._refresh_all([key for key, modseq in dirty.items() if self._lacks(key, modseq)])
         if sources and watched:
             await self._carry(set(await self._store.run(sync.live_behind, watched)) - self._late)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from opostd.auth.login import Authenticator
 from opostd.config import ImapSettings, LimitSettings
-from opostd.imap.live import Hub, LiveBox
+from opostd.imap.live import Hub, Key, LiveBox
 from opostd.imap.posts import Posts
 from opostd.imap.state.machine import State
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.state.view import Manner, View, opened
+from opostd.imap.state.wishes import Wishes
 from opostd.imap.values.responses import Condition, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
-from opostd.model.ids import ModSeq
+from opostd.model.ids import BoxId, ModSeq
 from opostd.model.records import UNLIMITED, Account, Quota
 from opostd.model.rights import ALL_RIGHTS, Rights
 from opostd.store.run import Store
@@ -87,7 +88,38 @@ class Wire(Protocol):
     async def tell_changes(self, wait: Awaitable[object]) -> None:
         """IDLE: shows changes of the selected box as they come, until ``wait`` is done."""
 
+    def wake(self) -> None:
+        """Something may be there to be told without being asked: see ``notices``."""
+
     def capabilities(self) -> tuple[str, ...]: ...
+
+
+class Notices(Protocol):
+    """What a handler may say to the watch of a connection that has said NOTIFY (``notices.Notices``)."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def due(self) -> bool: ...
+
+    def news(self, *, may_expunge: bool) -> AsyncIterator[Response | bytes]: ...
+
+    def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | bytes]: ...
+
+    @property
+    def wishes(self) -> Wishes: ...
+
+    def hint(self, box: BoxId, modseq: int) -> None: ...
+
+    def compare(self, modseqs: Mapping[Key, ModSeq], *, names: bool) -> None: ...
+
+    def renamed(self, *names: str) -> None:
+        """The client has changed these names itself."""
+
+    def put(self, box: Key, uids: Sequence[int]) -> None:
+        """The client has put these messages into a box itself."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -124,7 +156,7 @@ class Selected:
 class Session:
     """The state of one connection.  ``account`` is there from login on, ``selected`` while a box is.
 
-    tag: of the command that runs, for the responses that name it (RFC 4731).
+    tag: of the command that runs, for the responses that name it (RFC 4731).  notices: there after NOTIFY.
     """
 
     services: Services
@@ -135,6 +167,7 @@ class Session:
     loggingout: bool = False
     failed_logins: int = 0
     tag: bytes = b""
+    notices: Notices | None = None
 
     @property
     def state(self) -> State:
@@ -187,6 +220,16 @@ class Session:
         if self.selected is None:
             return ()
         return (Status(Condition.OK, "modseqs from now on", b"HIGHESTMODSEQ %d" % self.selected.view.whole),)
+
+    def notify(self, notices: Notices | None) -> None:
+        """Another watch in place of the one before; None at the end."""
+        hub = self.services.hub
+        if self.notices is not None:
+            hub.unwatch(self.user.owner, self.notices)
+            self.notices.close()
+        self.notices = notices
+        if notices is not None:
+            hub.watch(self.user.owner, notices)
 
     def deselect(self) -> None:
         if self.selected is not None:

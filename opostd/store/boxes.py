@@ -165,6 +165,7 @@ def insert_boxes(tx: Tx, owner: OwnerId, named: Sequence[tuple[BoxId, str, str]]
     tx.execute(sa.insert(_box), rows)
     for id_, _, _ in named:
         tx.hint(owner, id_, 1)
+    tx.hint(owner, BoxId(0), 0)
 
 
 @writes(Group.OWNER)
@@ -234,6 +235,7 @@ def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:
     ):
         tx.execute(sa.delete(table).where(table.c.owner_id == owner, table.c[column] == box))
     tx.hint(owner, box, 0)
+    tx.hint(owner, BoxId(0), 0)
 
 
 @writes(Group.OWNER)
@@ -274,6 +276,7 @@ def rename(tx: Tx, owner: OwnerId, old: str, new: str, now: int | None = None) -
         insert_boxes(tx, owner, missing, validities[-len(missing) :])
         _inherit(tx, owner, new, {each: known[each] for each in staying}, [id_ for id_, _, _ in missing])
     _rename_lsub(tx, owner, old, new)
+    tx.hint(owner, BoxId(0), 0)
 
 
 def _rename_inbox(tx: Tx, owner: OwnerId, new: str, now: int) -> None:
@@ -306,6 +309,7 @@ def lsub_add(tx: Tx, owner: OwnerId, name: str) -> None:
     if count >= MAX_LSUB:
         raise LimitReached(f"an account subscribes to at most {MAX_LSUB} names")
     insert_new(tx, _lsub, [{"owner_id": owner, "name": name}])
+    tx.hint(owner, BoxId(0), 0)
 
 
 @writes(Group.OWNER)
@@ -313,6 +317,7 @@ def lsub_remove(tx: Tx, owner: OwnerId, name: str) -> None:
     """No error where it was not subscribed to (RFC 9051 6.3.8)."""
     if _sane(name):
         tx.execute(sa.delete(_lsub).where(_lsub.c.owner_id == owner, _lsub.c.name == canonical(name)))
+        tx.hint(owner, BoxId(0), 0)
 
 
 @reads(Group.OWNER)

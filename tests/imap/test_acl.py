@@ -225,6 +225,10 @@ NAMING = [
     *("ESEARCH IN (subtree {b}) ALL", "NOTIFY SET (mailboxes {b} (MessageNew MessageExpunge))"),
     'APPEND Drafts CATENATE (URL "/{u};UIDVALIDITY=1/;UID=1/;SECTION=HEADER")',
     'APPEND Drafts CATENATE (URL "/{u}/;UID=1")',
+    *(
+        f"NOTIFY SET STATUS ({scope} {{b}} (MessageNew MessageExpunge MailboxName))"
+        for scope in ("mailboxes", "subtree")
+    ),
 ]
 NAMELESS = set(
     """CAPABILITY NOOP LOGOUT ID STARTTLS AUTHENTICATE LOGIN UNAUTHENTICATE ENABLE NAMESPACE COMPRESS IDLE CHECK CLOSE

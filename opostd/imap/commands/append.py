@@ -32,6 +32,8 @@ async def append(session: Session, command: Append) -> Reply:
     except NoSuchBox:
         yield NO_BOX
         return
+    if session.notices is not None:
+        session.notices.put(box.key, uids)
     if session.selected is not None and session.selected.live.key == box.key:
         await session.selected.live.refresh()
     yield Done(Condition.OK, "appended", b"APPENDUID %d %b" % (uidvalidity, format_set(uids)))
@@ -53,6 +55,8 @@ async def replace(session: Session, command: Replace) -> Reply:
     except NoSuchBox:
         yield NO_BOX
         return
+    if session.notices is not None:
+        session.notices.put(box.key, (uid,))
     yield State(Condition.OK, "the new message is there", b"APPENDUID %d %d" % (uidvalidity, uid))
     await selected.live.refresh()
     if session.qresync:

@@ -28,6 +28,7 @@ async def copy(session: Session, command: Copy) -> Reply:
             target_owner=target.box.owner,
             scope=target.scope,
         )
+        _put(session, target, copied)
         await _show_target(box, target)
         yield Done(Condition.OK, "copied", copyuid(copied))
 
@@ -52,6 +53,7 @@ async def move(session: Session, command: Copy) -> Reply:
             target_owner=target.box.owner,
             scope=target.scope,
         )
+        _put(session, target, moved)
         if (code := copyuid(moved)) is not None:
             yield State(Condition.OK, "moved", code)
         await box.live.refresh()
@@ -73,6 +75,12 @@ async def _show_target(box: Selected, target: Access) -> None:
     """A copy into the selected box itself is shown at once."""
     if box.live.key == target.key:
         await box.live.refresh()
+
+
+def _put(session: Session, target: Access, copied: Copied) -> None:
+    """Of what it does itself a client is not notified (RFC 5465 5)."""
+    if session.notices is not None:
+        session.notices.put(target.key, [uid for _, uid in copied.pairs])
 
 
 def copyuid(copied: Copied) -> bytes | None:

@@ -23,6 +23,7 @@ from opostd.store.names import SHARED, is_shared
 async def create(session: Session, command: Mailbox) -> Reply:
     """A last separator says only that names below will follow (RFC 9051 6.3.4)."""
     name, store = command.name.removesuffix("/"), session.services.store
+    _own(session, name)
     if not is_shared(name):
         made = await store.run(boxes.create, session.user.owner, name, command.role)
     elif command.role:
@@ -35,6 +36,7 @@ async def create(session: Session, command: Mailbox) -> Reply:
 async def delete(session: Session, command: Mailbox) -> Reply:
     """A client that deletes the box it has selected has none selected afterwards, and hears its OK."""
     owner, store = session.user.owner, session.services.store
+    _own(session, command.name)
     try:
         key = owner, await store.run(boxes.delete, owner, command.name)
     except NoSuchBox:
@@ -50,6 +52,7 @@ async def delete(session: Session, command: Mailbox) -> Reply:
 async def rename(session: Session, command: Rename) -> Reply:
     others_box = is_shared(command.old) and not (await look(session, command.old)).own
     store, new = session.services.store, command.new.removesuffix("/")
+    _own(session, command.old, new)
     if others_box:
         await store.run(shared.rename, session.user.owner, command.old, new)
     else:
@@ -62,15 +65,23 @@ async def subscribe(session: Session, command: Mailbox) -> Reply:
     """The name need not be a box, now or ever (RFC 9051 6.3.7), but for what others share: that must be seen."""
     if is_shared(command.name):
         await find(session, command.name, Rights.LOOKUP)
+    _own(session, command.name)
     await session.services.store.run(boxes.lsub_add, session.user.owner, command.name)
     return
     yield
 
 
 async def unsubscribe(session: Session, command: Mailbox) -> Reply:
+    _own(session, command.name)
     await session.services.store.run(boxes.lsub_remove, session.user.owner, command.name)
     return
     yield
+
+
+def _own(session: Session, *names: str) -> None:
+    """Of what it does itself a client is not notified (RFC 5465 5)."""
+    if session.notices is not None:
+        session.notices.renamed(*names)
 
 
 async def list_(session: Session, command: List) -> Reply:

@@ -32,7 +32,7 @@ async def status(session: Session, command: Status) -> Reply:
     key = (await find(session, command.name, Rights.READ)).key
     live = services.hub.live(*key)
     if live.known:
-        found = {key: _counted(await live.bring_up())}
+        found = {key: counted(await live.bring_up())}
     else:
         found = await statuses(session, [key])
     if key not in found:
@@ -63,14 +63,15 @@ async def _of_owner(session: Session, owner: OwnerId, ids: Sequence[BoxId]) -> d
     for box in await store.run(boxes.boxes_by_id, owner, list(lives)) if lives else []:
         snapshot = lives[box.box].snapshot
         if snapshot.box.highestmodseq == box.highestmodseq:
-            found[box.box] = _counted(snapshot)
+            found[box.box] = counted(snapshot)
     missing = [id_ for id_ in ids if id_ not in found]
     if missing:
         found.update((each.box, each) for each in await store.run(boxes.statuses, owner, missing))
     return found
 
 
-def _counted(snapshot: Snapshot) -> Counted:
+def counted(snapshot: Snapshot) -> Counted:
+    """What STATUS tells of a snapshot."""
     bits = snapshot.bits.tobytes()
     deleted = bits.translate(DELETED_BITS).count(1)
     return Counted(

@@ -20,6 +20,7 @@ from opostd.imap.commands import (
     idle,
     mailboxes,
     metadata,
+    notify,
     quota,
     search,
     select,
@@ -37,6 +38,7 @@ from opostd.imap.parse import copy as parse_copy
 from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
 from opostd.imap.parse import metadata as parse_metadata
+from opostd.imap.parse import notify as parse_notify
 from opostd.imap.parse import quota as parse_quota
 from opostd.imap.parse import search as parse_search
 from opostd.imap.parse import select as parse_select
@@ -55,6 +57,7 @@ class Row:
     name: upper case; UID forms with one space.  may_expunge: EXPUNGE may be shown before its tagged line: not where
     the client may have sent more commands with sequence numbers (RFC 9051 7.5.1); True, False, or by the command.
     numbers: what it asks or answers counts messages, so that it is refused under UIDONLY (RFC 9586 3.2, 3.5, 3.8).
+    tells_all: what it does is told as changes of the selected mailbox, also to a client whose NOTIFY wants none.
     """
 
     name: bytes
@@ -64,6 +67,7 @@ class Row:
     capability: str | None = None
     may_expunge: bool | Callable[[Any], bool] = True
     numbers: bool | Callable[[Any], bool] = False
+    tells_all: bool = False
 
     def expunges(self, command: object) -> bool:
         """Whether EXPUNGE or VANISHED may be shown before the tagged line of this command."""
@@ -94,6 +98,7 @@ ROWS = (
     Row(b"NAMESPACE", BARE, any_.namespace, LOGGED_IN, "NAMESPACE"),
     Row(b"COMPRESS", parse_any.parse_compress, compress.compress, LOGGED_IN, "COMPRESS=DEFLATE"),
     Row(b"IDLE", BARE, idle.idle, LOGGED_IN, "IDLE"),
+    Row(b"NOTIFY", parse_notify.parse_notify, notify.notify, LOGGED_IN, "NOTIFY", tells_all=True),
     Row(b"LIST", parse_mailboxes.parse_list, mailboxes.list_, LOGGED_IN, "LIST-EXTENDED"),
     Row(b"LSUB", parse_mailboxes.parse_lsub, mailboxes.lsub, LOGGED_IN),
     Row(b"SUBSCRIBE", MAILBOX, mailboxes.subscribe, LOGGED_IN),
@@ -119,16 +124,24 @@ ROWS = (
         State.SELECTED,
         "REPLACE",
         numbers=True,
+        tells_all=True,
     ),
-    Row(b"UID REPLACE", partial(parse_append.parse_replace, by_uid=True), append.replace, State.SELECTED, "REPLACE"),
+    Row(
+        b"UID REPLACE",
+        partial(parse_append.parse_replace, by_uid=True),
+        append.replace,
+        State.SELECTED,
+        "REPLACE",
+        tells_all=True,
+    ),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN, numbers=select.with_numbers),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN, numbers=select.with_numbers),
     Row(b"UIDBATCHES", parse_batches.parse_uidbatches, batches.uidbatches, State.SELECTED, "UIDBATCHES"),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),
     Row(b"CLOSE", BARE, select.close, State.SELECTED),
     Row(b"UNSELECT", BARE, select.unselect, State.SELECTED, "UNSELECT"),
-    Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED),
-    Row(b"UID EXPUNGE", parse_copy.parse_uid_expunge, select.uid_expunge, State.SELECTED, "UIDPLUS"),
+    Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED, tells_all=True),
+    Row(b"UID EXPUNGE", parse_copy.parse_uid_expunge, select.uid_expunge, State.SELECTED, "UIDPLUS", tells_all=True),
     Row(
         b"FETCH",
         partial(parse_fetch.parse_fetch, by_uid=False),
@@ -201,8 +214,16 @@ ROWS = (
     ),
     Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED, numbers=True),
     Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED),
-    Row(b"MOVE", partial(parse_copy.parse_copy, by_uid=False), copy.move, State.SELECTED, "MOVE", numbers=True),
-    Row(b"UID MOVE", partial(parse_copy.parse_copy, by_uid=True), copy.move, State.SELECTED, "MOVE"),
+    Row(
+        b"MOVE",
+        partial(parse_copy.parse_copy, by_uid=False),
+        copy.move,
+        State.SELECTED,
+        "MOVE",
+        numbers=True,
+        tells_all=True,
+    ),
+    Row(b"UID MOVE", partial(parse_copy.parse_copy, by_uid=True), copy.move, State.SELECTED, "MOVE", tells_all=True),
 )
 
 TABLE: dict[bytes, Row] = {row.name: row for row in ROWS}

@@ -5,11 +5,14 @@ from opostd.imap.values.responses import Listed, Namespaces, StatusData
 
 
 def format_listed(listed: Listed, utf8: bool = False) -> bytes:
+    more = [b'"CHILDINFO" ("SUBSCRIBED")'] if listed.childinfo else []
+    if listed.oldname:
+        more.append(b'"OLDNAME" (%b)' % mailbox(listed.oldname, utf8))
     return b'* %b (%b) "/" %b%b\r\n' % (
         b"LSUB" if listed.lsub else b"LIST",
         " ".join(listed.attributes).encode("ascii"),
         mailbox(listed.name, utf8),
-        b' ("CHILDINFO" ("SUBSCRIBED"))' if listed.childinfo else b"",
+        b" (%b)" % b" ".join(more) if more else b"",
     )
 
 

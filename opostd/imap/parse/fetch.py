@@ -60,11 +60,11 @@ def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
         try:
             items = _known(octets)
         except BadSyntax:
-            items = _items(args)  # raises it again, with the offset into the whole command
+            items = parse_items(args)  # raises it again, with the offset into the whole command
         else:
             args.at = end
     else:
-        items = _items(args)
+        items = parse_items(args)
     changedsince, vanished, partial = _modifiers(args, by_uid)
     args.end()
     if changedsince is not None and Item.MODSEQ not in items:
@@ -75,13 +75,13 @@ def parse_fetch(args: Cursor, *, by_uid: bool) -> Fetch:
 @lru_cache(maxsize=KNOWN)
 def _known(octets: bytes) -> tuple[Item | Section, ...]:
     args = Cursor(Frame(octets))
-    items = _items(args)
+    items = parse_items(args)
     args.end()
     return items
 
 
-def _items(args: Cursor) -> tuple[Item | Section, ...]:
-    """The items behind the numbers."""
+def parse_items(args: Cursor) -> tuple[Item | Section, ...]:
+    """``macro / fetch-att / "(" fetch-att *(SP fetch-att) ")"``."""
     at = args.at
     if args.peek() != b"(":
         found = _WORD.match(args.text, at)

@@ -5,7 +5,7 @@ exist but has names below it is shown where a pattern names it, and never otherw
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from opostd.imap.values.commands import List
 from opostd.imap.values.responses import Listed
@@ -35,6 +35,15 @@ def may_match(command: List, top: str) -> bool:
     return False
 
 
+def described(names: Sequence[tuple[str, str]], subscribed: set[str], wanted: Mapping[str, str]) -> list[Listed]:
+    """The responses of these names as they are now, with all their attributes, sorted.
+
+    names, subscribed: as of ``listed``.  wanted: name, which need not be a box any more, with its old name or nothing.
+    """
+    tree = _Tree(names, subscribed, List("", (), returns=frozenset({"SUBSCRIBED"})))
+    return [Listed(tree.attributes(name), name, oldname=wanted[name]) for name in _sorted(wanted)]
+
+
 class _Tree:
     """The names of one user, under one command."""
 
@@ -58,7 +67,7 @@ class _Tree:
         if "RECURSIVEMATCH" in select:
             below = _parents(candidates)
         return [
-            Listed(self._attributes(name), name, childinfo=name in below)
+            Listed(self.attributes(name), name, childinfo=name in below)
             for name in _sorted(candidates | below)
             if self._matcher.matches(name)
         ]
@@ -72,11 +81,11 @@ class _Tree:
         return [
             Listed(("\\Noselect", *self._children(name)), name, lsub=True)
             if name in parents
-            else Listed(self._attributes(name), name, lsub=True)
+            else Listed(self.attributes(name), name, lsub=True)
             for name in _sorted(chosen | parents)
         ]
 
-    def _attributes(self, name: str) -> tuple[str, ...]:
+    def attributes(self, name: str) -> tuple[str, ...]:
         """The role stands in every answer: Outlook and Apple Mail read it from plain LIST and LSUB."""
         attributes = []
         if name not in self._roles:

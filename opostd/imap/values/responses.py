@@ -103,13 +103,15 @@ class Enabled:
 class Listed:
     """``* LIST (attributes) "/" name`` or LSUB.
 
-    attributes: with backslash.  childinfo: CHILDINFO ("SUBSCRIBED") follows (RFC 5258 3.5).
+    attributes: with backslash.  childinfo: CHILDINFO ("SUBSCRIBED") follows (RFC 5258 3.5); oldname: OLDNAME does, if
+    it is not empty (RFC 5465 5.4).
     """
 
     attributes: tuple[str, ...]
     name: str
     lsub: bool = False
     childinfo: bool = False
+    oldname: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,292 @@
+"""What one connection is told without having asked, after NOTIFY (RFC 5465): the selected mailbox, others, their names.
+
+Hints say what to look at, as for IDLE (``live``); what is looked at is counted, and told where it differs from what
+was told last.  What must stay true: a connection that has not said NOTIFY pays nothing; what piles up for a client that
+does not read is a set of mailboxes and no list of events; nothing is forgotten where the store could not be asked; of
+what the client itself has done it is told nothing, where that can be known.
+"""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+
+from opostd.imap.commands.fetch import lines
+from opostd.imap.commands.status import counted, status_data, statuses
+from opostd.imap.faults import TooMuchToNotify
+from opostd.imap.limits import MAX_NOTIFY_BOXES
+from opostd.imap.live import Key
+from opostd.imap.session import Selected, Session
+from opostd.imap.state.view import catch_up
+from opostd.imap.state.wishes import Tree, Wishes, told
+from opostd.imap.values.commands import StatusItem
+from opostd.imap.values.notify import MESSAGE_EVENTS, Event
+from opostd.imap.values.responses import FlagsChanged, Response
+from opostd.model.ids import BoxId, ModSeq
+from opostd.store import boxes
+from opostd.store.boxes import Status
+
+COUNTS = (StatusItem.MESSAGES, StatusItem.UIDNEXT, StatusItem.UIDVALIDITY)
+
+
+class Notices:
+    """The watch of one connection.  ``news`` tells what is due; ``wake`` is called when something may be."""
+
+    def __init__(self, session: Session, wishes: Wishes, wake: Callable[[], None]) -> None:
+        self._owner = session.user.owner
+        self.wishes = wishes
+        self.keys: tuple[Key, ...] = ()
+        self._session = session
+        self._wake = wake
+        self._tree = Tree({}, frozenset())
+        self._tree_due = False
+        self._fresh = True  # NOTIFY SET is a NOOP as well, and tells all that there is (RFC 5465 3.1)
+        self._own_names: set[str] = set()
+        self._watched: dict[BoxId, frozenset[Event]] = {}
+        self._known: dict[BoxId, Status] = {}  # what was told last
+        self._dirty: set[BoxId] = set()
+        self._held: set[BoxId] = set()  # dirty too, but selected
+        self._followed: Selected | None = None
+        self._made: dict[Key, set[int]] = {}  # what this client has put there, by UID
+        self._unfetched: list[int] = []  # new messages in the selected mailbox whose data is still to be told
+
+    async def start(self) -> list[Response]:
+        """Begins to watch; a STATUS for each mailbox that is, as it is now.  Raises TooMuchToNotify."""
+        self._tree = await self._read_tree()
+        self._choose()
+        others = self._by_name(self._watched.keys() - {self._selected_id})
+        self._known = await self._statuses(others)
+        return [self._status(id_) for id_ in others if id_ in self._known]
+
+    def close(self) -> None:
+        """Watches nothing more."""
+        self._unfollow()
+
+    # What the hub says
+
+    def hint(self, box: BoxId, modseq: int) -> None:
+        """A box of the user has changed, up to this modseq if it is not 0; with box 0 the tree of boxes has."""
+        if not box:
+            self._tree_due = True
+        elif box in self._watched:
+            known = self._known.get(box)
+            if known is not None and 0 < modseq <= known.highestmodseq:
+                return
+            self._dirty.add(box)
+        else:
+            return
+        self._wake()
+
+    def compare(self, modseqs: Mapping[Key, ModSeq], *, names: bool) -> None:
+        """Finds what no hint has told of.  modseqs: of ``keys``; names: the tree may have changed too."""
+        for owner, box in self.keys:
+            modseq = modseqs.get((owner, box), ModSeq(0))
+            known = self._known.get(box)
+            if box != self._selected_id and (known is None or known.highestmodseq != modseq):
+                self.hint(box, modseq)
+        if names:
+            self.hint(BoxId(0), 0)
+
+    # What the handlers say
+
+    def renamed(self, *names: str) -> None:
+        """The client has made, removed, renamed or subscribed to these itself."""
+        for name in names:
+            while name:
+                self._own_names.add(name)
+                name = name.rpartition("/")[0]
+        self._tree_due = True
+
+    def put(self, box: Key, uids: Sequence[int]) -> None:
+        """The client has put these messages into a box itself."""
+        selected, wanted = self._session.selected, self.wishes.selected
+        if selected is not None and selected.live.key == box:
+            tracked = wanted is not None and bool(wanted.items)
+        else:
+            tracked = box in self.keys
+        if tracked:
+            self._made.setdefault(box, set()).update(uids)
+
+    # What the client is told
+
+    @property
+    def due(self) -> bool:
+        """Whether there may be something to tell."""
+        if self._session.selected is not self._followed or self._tree_due or self._dirty or self._unfetched:
+            return True
+        box = self._followed
+        return (
+            box is not None
+            and self.wishes.selected is not None
+            and (box.live.deleted or box.view.modseq != box.snapshot.modseq or box.view.uids is not box.snapshot.uids)
+        )
+
+    async def news(self, *, may_expunge: bool) -> AsyncIterator[Response | bytes]:
+        """All that is due: names, other mailboxes, the selected one.
+
+        may_expunge: messages that have left the selected one may be told.  Raises OpostError where the store could not
+        be asked: then the rest is still due; TooMuchToNotify.
+        """
+        async for each in self.of_selected(may_expunge=may_expunge, everything=False):
+            yield each
+        if self._tree_due:
+            for listed in await self._names():
+                yield listed
+        if self._dirty:
+            for status in await self._counts():
+                yield status
+
+    async def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | bytes]:
+        """What has happened in the selected mailbox, as far as it is wanted; with the data of new messages.
+
+        everything: a command has run whose effect is told by it, so that it is told to who wants nothing, too.
+        """
+        self._follow()
+        box, wanted = self._session.selected, self.wishes.selected
+        fresh, self._fresh = self._fresh, False
+        if box is None or (wanted is None and not everything):
+            return
+        flags = fresh or wanted is None or Event.FLAG_CHANGE in wanted.events
+        last = box.view.uids[-1] if box.view.uids else 0
+        box.view, changes = catch_up(
+            box.view, box.snapshot, may_expunge=may_expunge, own=box.own, manner=self._session.manner
+        )
+        box.own.clear()
+        for each in changes:
+            if flags or not isinstance(each, FlagsChanged):
+                yield each
+        made = self._made.pop(box.live.key, set())
+        if wanted is None or not wanted.items:
+            return
+        uids = box.view.uids
+        self._unfetched += [uid for uid in uids[bisect_right(uids, last) :] if uid not in made]
+        if self._unfetched:
+            places = [box.snapshot.index(uid) for uid in self._unfetched]
+            found = [place for place in places if place is not None]
+            async for octets in lines(self._session, found, wanted.items):
+                yield octets
+            self._unfetched.clear()
+
+    @property
+    def _selected_id(self) -> BoxId | None:
+        """Of the selected mailbox, if it is the user's own."""
+        selected = self._session.selected
+        return None if selected is None or selected.foreign else selected.live.key[1]
+
+    def _follow(self) -> None:
+        """Watches the mailbox that is selected now; the one before is as all others, known as the client left it."""
+        selected = self._session.selected
+        if selected is self._followed:
+            return
+        before = self._followed
+        self._unfollow()
+        if before is not None:
+            self._made.pop(before.live.key, None)
+        if before is not None and not before.foreign and before.live.known and not before.live.deleted:
+            view, snapshot, id_ = before.view, before.snapshot, before.live.key[1]
+            self._known.pop(id_, None)
+            if view.uids is snapshot.uids and view.modseq == snapshot.modseq:
+                self._known[id_] = counted(snapshot)
+                self._held.discard(id_)
+            elif id_ in self._watched:
+                self._held.add(id_)
+        self._dirty |= self._held & self._watched.keys()
+        self._held.clear()
+        if selected is not None:
+            self._followed = selected
+            if self.wishes.selected is not None:
+                selected.live.watchers.add(self._wake)
+
+    def _unfollow(self) -> None:
+        if self._followed is not None:
+            self._followed.live.watchers.discard(self._wake)
+            self._followed = None
+        self._unfetched.clear()
+
+    async def _names(self) -> list[Response]:
+        self._tree_due = False
+        own, self._own_names = self._own_names, set()
+        try:
+            after = await self._read_tree()
+        except BaseException:
+            self._tree_due = True
+            self._own_names |= own
+            raise
+        before, self._tree = self._tree, after
+        self._choose()
+        return list(told(before, after, self.wishes, own))
+
+    async def _read_tree(self) -> Tree:
+        run = self._session.services.store.run
+        found = await run(boxes.boxes, self._owner)
+        subscribed = frozenset(await run(boxes.lsub_names, self._owner))
+        return Tree({box.box: (box.name, box.role) for box in found}, subscribed)
+
+    def _choose(self) -> None:
+        """Which boxes' messages are watched, by the names of now."""
+        chosen: dict[BoxId, frozenset[Event]] = {}
+        for id_, (name, _) in self._tree.boxes.items():
+            events = self.wishes.events(name, self._tree.subscribed) & MESSAGE_EVENTS
+            if events:
+                chosen[id_] = events
+        if len(chosen) > MAX_NOTIFY_BOXES:
+            raise TooMuchToNotify(f"events of messages in at most {MAX_NOTIFY_BOXES} mailboxes")
+        self._dirty = (self._dirty | (chosen.keys() - self._watched.keys())) & chosen.keys()
+        self._watched = chosen
+        self._known = {id_: status for id_, status in self._known.items() if id_ in chosen}
+        self.keys = tuple((self._owner, id_) for id_ in chosen)
+
+    async def _statuses(self, ids: Sequence[BoxId]) -> dict[BoxId, Status]:
+        found = await statuses(self._session, [(self._owner, id_) for id_ in ids]) if ids else {}
+        return {id_: status for (_, id_), status in found.items()}
+
+    def _by_name(self, ids: Collection[BoxId]) -> list[BoxId]:
+        return sorted(ids, key=lambda id_: self._tree.boxes[id_][0])
+
+    async def _counts(self) -> list[Response]:
+        """A STATUS for each watched mailbox that has changed in a way that is wanted."""
+        selected = self._selected_id
+        if selected in self._dirty:
+            self._dirty.discard(selected)
+            self._held.add(selected)
+        dirty = self._by_name(self._dirty)
+        self._dirty.clear()
+        try:
+            found = await self._statuses(dirty)
+        except BaseException:
+            self._dirty.update(dirty)
+            raise
+        changed: list[Response] = []
+        for id_ in dirty:
+            if id_ not in found:
+                self._tree_due = True  # it has been deleted
+                continue
+            before = self._known.get(id_)
+            self._known[id_] = found[id_]
+            if self._differs(id_, before, found[id_]):
+                changed.append(self._status(id_))
+        return changed
+
+    def _differs(self, id_: BoxId, before: Status | None, now: Status) -> bool:
+        made = len(self._made.pop((self._owner, id_), ()))
+        if before is None:
+            return now.messages > made
+        if (now.messages, now.uidnext, now.uidvalidity) != (
+            before.messages + made,
+            before.uidnext + made,
+            before.uidvalidity,
+        ):
+            return True
+        if Event.FLAG_CHANGE not in self._watched[id_] or made:
+            return False
+        return now.unseen != before.unseen or (
+            self._session.manner.modseqs and now.highestmodseq != before.highestmodseq
+        )
+
+    def _status(self, id_: BoxId) -> Response:
+        items: tuple[StatusItem, ...] = COUNTS
+        if Event.FLAG_CHANGE in self._watched[id_]:
+            items = (*items, StatusItem.UNSEEN)
+        if self._session.manner.modseqs or Event.FLAG_CHANGE in self._watched[id_]:
+            items = (*items, StatusItem.HIGHESTMODSEQ)
+        return status_data(
+            self._tree.boxes[id_][0], items, self._known[id_], self._session.services.limits.max_message_octets
+        )
