@@ -9,23 +9,24 @@ import click
 from opostd.cli.common import json_option, print_rows, run_in_store
 from opostd.cli.source import source_of
 from opostd.config import Settings
-from opostd.model.records import Joining, Moderation, PostPolicy, Source
+from opostd.model.records import Joining, Moderation, PostPolicy, Recall, Source
 
 if TYPE_CHECKING:
     from opostd.store.run import Store
 
 Parsed = tuple[str, int | str]
+Words = type[Joining] | type[Moderation] | type[PostPolicy] | type[Recall]
 
 MAX_URL = 500  # characters: a header line has 998, the name and the id of a post beside it
 _URL = re.compile(r"https?://[!-;=?-~]+")  # of a header: no space, no angle bracket
 
 
-def words(kind: "type[Joining] | type[Moderation] | type[PostPolicy]") -> dict[str, int]:
+def words(kind: Words) -> dict[str, int]:
     """``non-members`` and the like, with their numbers."""
     return {each.name.lower().replace("_", "-"): int(each) for each in kind}
 
 
-def _word(field: str, kind: "type[Joining] | type[Moderation] | type[PostPolicy]") -> Callable[[str], Parsed]:
+def _word(field: str, kind: Words) -> Callable[[str], Parsed]:
     known = words(kind)
 
     def parse(text: str) -> Parsed:
@@ -90,6 +91,10 @@ KEYS: dict[str, tuple[Callable[[str], Parsed], Callable[[Source], str], str]] = 
         "whether people join and leave by mail: " + ", ".join(words(Joining)),
     ),
     "expiry": (_days, lambda source: str(source.expiry_s // 86400), "days after which posts end; 0: never"),
+    "recall": (
+        _word("recall", Recall), lambda source: source.recall.name.lower(),
+        "from which boxes author and owners may take a post back: " + ", ".join(words(Recall)),
+    ),
     "brake": (
         _limit("brake"), lambda source: _shown_limit(source.brake),
         "replies to one conversation in a while, after which it is closed for a while: a number, off, default",

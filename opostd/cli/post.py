@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opostd.cli.common import command_line, confirm, folded, json_option, now, print_rows, run_in_store, yes_option
+from opostd.cli.open_intake import open_intake
 from opostd.cli.source import source_of
+from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress, NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN
@@ -229,12 +231,14 @@ def expire(id_: str, end: str) -> None:
 @command.command("recall")
 @click.argument("id_", metavar="ID")
 @click.option("--unread-only", is_flag=True, help="Leave it to those who have read it.")
+@click.option("--as", "login", metavar="ADDR", help="With the rights of this person, and in their name.")
 @yes_option
 @json_option
-def recall(id_: str, unread_only: bool, yes: bool, as_json: bool) -> None:
+def recall(id_: str, unread_only: bool, login: str | None, yes: bool, as_json: bool) -> None:
     """Take a post back: out of its groups and out of every box; who has not looked yet never sees it.
 
-    A copy that a mail program keeps for itself goes when that program next connects.
+    A copy that a mail program keeps for itself goes when that program next connects. An author may do it for some
+    time, by a letter to team-request@ too: an answer to the post with the subject "recall".
 
     Example: opostd post recall 0193f6a27c1e7d05a8d1c06d5a3b9e42 -y
     """
@@ -252,26 +256,26 @@ def recall(id_: str, unread_only: bool, yes: bool, as_json: bool) -> None:
     async def flow(store: "Store", settings: Settings) -> "Withdrawal":
         from opostd.store import withdraw
 
-        return await withdraw.recall(store, post, policy, now())
+        if login is None:
+            return await withdraw.recall(store, post, policy, now())
+        account = await account_of(store, settings, login)
+        async with open_intake(store, settings) as intake:
+            await intake.recalling.begin(post, account, unread_only=unread_only)
+            return await intake.recalling.finish(post)
 
     subject, reached = run_in_store(look)
     confirm(f"Recall {subject!r} from {reached.have} people, {reached.seen} of whom have read it?", yes)
     done = run_in_store(flow)
-    had, read = done.removed + done.kept, done.removed_seen + done.kept_seen
     if as_json:
         click.echo(json.dumps({
-            "id": post_id_text(post), "policy": done.policy.name.lower(), "had": had, "read": read,
+            "id": post_id_text(post), "policy": done.policy.name.lower(), "by": done.by,
+            "had": done.removed + done.kept, "read": done.removed_seen + done.kept_seen,
             "removed": done.removed, "kept": done.kept,
         }))  # fmt: skip
         return
-    click.echo(
-        f"{post_id_text(post)}   recalled from {_boxes(done.removed)}; "
-        f"{_boxes(had)} had it, {read} read, {done.kept} keep it"
-    )
+    from opostd.intake.recalling import in_words
 
-
-def _boxes(count: int) -> str:
-    return "1 box" if count == 1 else f"{count} boxes"
+    click.echo(f"{post_id_text(post)}   {in_words(done)}")
 
 
 @command.command("reach")

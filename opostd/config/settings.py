@@ -188,6 +188,7 @@ class GroupSettings:
     held_days: int = 7
     max_held: int = 1000
     petition_days: int = 3
+    recall_window_s: ZeroOr = ZeroOr(3600)
     brake_replies: ZeroOr = ZeroOr(50)
     brake_window_s: int = 600
     brake_pause_s: int = 3600

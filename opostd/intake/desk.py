@@ -7,14 +7,17 @@ letter that is refused changes nothing.
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from opostd.intake.letters import Letter
 from opostd.intake.membership import Membership
 from opostd.intake.message import Message
 from opostd.intake.moderation import Moderators
 from opostd.intake.office import Office
-from opostd.model.errors import Explained
+from opostd.intake.recalling import Recalling, in_words
+from opostd.model.errors import Explained, NoSuchPost
+from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Account, Joining, PostFacts, Service, ServiceKind, Source, service_address
 from opostd.store import provision
 from opostd.store.run import Store
@@ -24,7 +27,7 @@ log = logging.getLogger("opostd.intake")
 _TOKEN = re.compile(r"(?<![a-z0-9])[a-z2-7]{26}(?![a-z0-9])")
 VERBS = {
     "accept": "accept", "approve": "accept", "discard": "discard", "reject": "discard", "confirm": "confirm",
-    "join": "join", "subscribe": "join", "leave": "leave", "unsubscribe": "leave", "help": "help",
+    "join": "join", "subscribe": "join", "leave": "leave", "unsubscribe": "leave", "help": "help", "recall": "recall",
 }  # fmt: skip
 MAX_SERVICES = 20  # in one letter: each may cost an answer
 
@@ -48,13 +51,23 @@ def verb_of(subject: str, preview: str) -> str:
 
 
 class Desk:
-    """One for each intake."""
+    """One for each intake.  begin: sees to it that some work is done, with the server not stopped before."""
 
-    def __init__(self, store: Store, office: Office, moderators: Moderators, membership: Membership) -> None:
+    def __init__(
+        self,
+        store: Store,
+        office: Office,
+        moderators: Moderators,
+        membership: Membership,
+        recalling: Recalling,
+        begin: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
         self._store = store
         self._office = office
         self._moderators = moderators
         self._membership = membership
+        self._recalling = recalling
+        self._begin = begin
 
     async def serve(
         self,
@@ -78,9 +91,11 @@ class Desk:
             verb = service.kind.value
             if service.kind is ServiceKind.REQUEST:
                 verb = verb_of(facts.subject, facts.preview or "")
-            await self._do(verb, source, facts, mail_from, account)
+            await self._do(verb, source, message, facts, mail_from, account)
 
-    async def _do(self, verb: str, source: Source, facts: PostFacts, mail_from: str, account: Account | None) -> None:
+    async def _do(
+        self, verb: str, source: Source, message: Message, facts: PostFacts, mail_from: str, account: Account | None
+    ) -> None:
         token = _TOKEN.search(facts.subject.lower())
         if verb in ("join", "leave"):
             await self._membership.ask(source, leaves=verb == "leave", mail_from=mail_from, account=account)
@@ -92,11 +107,26 @@ class Desk:
             if token is None:
                 raise Explained(f"to {verb} something, answer the letter that came of it")
             await self._decide(source, token[0], account, accept=verb == "accept")
+        elif verb == "recall":
+            post = await self._recalling.named(source, facts.subject, message)
+            try:
+                await self._recalling.begin(post, account)
+            except NoSuchPost as error:
+                raise Explained(str(error)) from error
+            self._begin(self._recall(source, post, account))
         else:
-            request = service_address(source.address, ServiceKind.REQUEST)
-            about = f"About {source.address}"
-            letter = Letter(request, source.title, account.login, about, tuple(_help(source)), answers=True)
-            await self._office.send([await self._office.mailing(letter, account.owner)])
+            await self._answer(source, account, _help(source))
+
+    async def _recall(self, source: Source, post: PostId, account: Account) -> None:
+        """Many boxes take a while: the answer comes when it is done."""
+        done = await self._recalling.finish(post)
+        await self._answer(source, account, [f"The post {post_id_text(post)} is {in_words(done)}."])
+
+    async def _answer(self, source: Source, account: Account, text: Sequence[str]) -> None:
+        request = service_address(source.address, ServiceKind.REQUEST)
+        about = f"About {source.address}"
+        letter = Letter(request, source.title, account.login, about, tuple(text), answers=True)
+        await self._office.send([await self._office.mailing(letter, account.owner)])
 
     async def _decide(self, source: Source, token: str, account: Account, *, accept: bool) -> None:
         """On a post, or on somebody who wants to join: the token knows."""
@@ -110,6 +140,10 @@ def _help(source: Source) -> list[str]:
     lines = [f"This is what the mail server does for {source.address}.", ""]
     lines.append(f"  {source.address:40} reaches its readers, if you may post to it")
     lines.append(f"  {service_address(source.address, ServiceKind.OWNER):40} reaches those who own the group")
+    lines.append(
+        f"  {service_address(source.address, ServiceKind.REQUEST):40} takes back your own post, for some time:"
+    )
+    lines.append(f"  {'':40} answer it to this address with the subject recall")
     if source.joining is not Joining.CLOSED:
         asks = " (an owner or moderator decides)" if source.joining is Joining.APPROVAL else ""
         lines.append(f"  {service_address(source.address, ServiceKind.JOIN):40} whoever writes here joins it{asks}")

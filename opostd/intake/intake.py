@@ -18,20 +18,15 @@ from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.append import Appender, NewMessage, off_loop
 from opostd.intake.bounces import Bounces
-from opostd.intake.brake import Brake
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
-from opostd.intake.desk import Desk
 from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
+from opostd.intake.groups import Groups
 from opostd.intake.indexing import Indexing
-from opostd.intake.membership import Membership
 from opostd.intake.message import Message, read
-from opostd.intake.moderation import Moderators
-from opostd.intake.office import Office
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
-from opostd.intake.rounds import Rounds
 from opostd.intake.route import Router, once_each
 from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
@@ -127,22 +122,20 @@ class Intake:
             kept=self.kept,
             pause_after=groups.pause_after_bounces,
         )
-        office = Office(store, hostname=hostname, kept=self.kept, now=now)
-        self.moderators = Moderators(
+        self._groups = Groups(
             store,
             self._router,
             self.teller,
             self._deliverer,
-            office=office,
             settings=groups,
+            hostname=hostname,
             kept=self.kept,
             leaving=lambda: self._leaving(),
+            begin=self._begin,
             now=now,
         )
-        self.membership = Membership(store, self._router, office, settings=groups, now=now)
-        self._brake = Brake(store, self._router, office, settings=groups, now=now)
-        self._desk = Desk(store, office, self.moderators, self.membership)
-        self._rounds = Rounds([self.moderators.once, self.membership.once])
+        self.moderators = self._groups.moderators
+        self.membership, self.recalling = self._groups.membership, self._groups.recalling
         self._indexing = Indexing(store)
         self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
         self._fullness = Fullness(store, quota)
@@ -157,13 +150,13 @@ class Intake:
         """Deliver what an earlier process left, then keep looking for what could not be delivered."""
         await self._retry.start()
         self._indexing.start()
-        self._rounds.start()
+        self._groups.rounds.start()
 
     async def close(self) -> None:
         """What was accepted is answered first, within some seconds; what is not in its box by then is in the spool."""
         self._closed = True
         await self._retry.close()
-        await self._rounds.close()
+        await self._groups.rounds.close()
         await self._indexing.close()
         self._fullness.close()
         try:
@@ -268,10 +261,10 @@ class Intake:
             post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             services = [place for place in places if isinstance(place, Service)]
             if services:
-                await self._desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
+                await self._groups.desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
                 if len(services) == len(places):  # it has done all that it was sent for
                     return id_
-            await self._brake.check(sources, message, post.facts, mail_from, account)
+            await self._groups.brake.check(sources, message, post.facts, mail_from, account)
             await self.moderators.check_room([each for each in unique if each.held])
             if end is not None:  # first: a post that is kept without its end would stay for ever
                 await self._store.run(withdraw.set_end, id_, end)

@@ -20,10 +20,11 @@ _dp, _sub = schema.delivered_post, schema.subscription
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A source that has the post, under this UID."""
+    """A source that has the post, under this UID.  posted: when it came there."""
 
     source: BoxId
     uid: Uid
+    posted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ class Reach:
 def places(tx: Tx, post: PostId) -> list[Place]:
     """The sources that have the post."""
     rows = tx.execute(
-        sa.select(_dp.c.box_id, _dp.c.uid)
+        sa.select(_dp.c.box_id, _dp.c.uid, _dp.c.savedate)
         .where(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.post_id == post)
         .order_by(_dp.c.box_id)
     )
-    return [Place(BoxId(box), Uid(uid)) for box, uid in rows]
+    return [Place(BoxId(box), Uid(uid), savedate) for box, uid, savedate in rows]
 
 
 @reads(Group.OWNER)

@@ -37,14 +37,17 @@ DUE_AT_ONCE = 20
 
 _dp, _w = schema.delivered_post, schema.withdrawal
 _FIELDS = (_w.c.post_id, _w.c.policy, _w.c.begins, _w.c.next_at, _w.c.removed, _w.c.removed_seen, _w.c.kept,
-           _w.c.kept_seen)  # fmt: skip
+           _w.c.kept_seen, _w.c.by)  # fmt: skip
 _HELD = sa.select(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits).where(_dp.c.post_id == sa.bindparam("post"))
 _THIS = (_w.c.owner_id == SYSTEM_OWNER, _w.c.post_id == sa.bindparam("w_post"))
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """removed, kept: rows in readers' boxes; *_seen: of these, read ones.  next_at: of the next sweep, or NEVER."""
+    """removed, kept: rows in readers' boxes; *_seen: of these, read ones.  next_at: of the next sweep, or NEVER.
+
+    by: the login of who has taken it back; empty: whoever runs the server, or its end has come.
+    """
 
     post: PostId
     policy: Withdraw
@@ -54,6 +57,7 @@ class Withdrawal:
     removed_seen: int
     kept: int
     kept_seen: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,18 +70,29 @@ class Held:
     bits: int
 
 
-async def recall(store: Store, post: PostId, policy: Withdraw, now: int) -> Withdrawal:
+async def recall(store: Store, post: PostId, policy: Withdraw, now: int, by: str = "") -> Withdrawal:
     """Takes a post back now; what the first sweep found.  Again is no error: the wider of the policies holds.
 
-    Raises NoSuchPost.
+    by: whose doing it is, empty for whoever runs the server.  Raises NoSuchPost.
     """
+    await begin_recall(store, post, policy, now, by)
+    return await swept(store, post, now)
+
+
+async def begin_recall(store: Store, post: PostId, policy: Withdraw, now: int, by: str = "") -> None:
+    """From now on nobody gets it; ``swept`` takes it from those who have it, or the agent does.  Raises NoSuchPost."""
     if post not in await store.run(posts.facts, [post]):
         raise NoSuchPost(f"there is no post {post_id_text(post)}")
-    await _begin(store, post, policy, now)
+    await store.run(queue.drop_post, post)  # what is not in its box yet need not come
+    await store.run(begin, post, policy, now, by)
+
+
+async def swept(store: Store, post: PostId, now: int) -> Withdrawal:
+    """The first sweep, and what it found."""
     found = await sweep(store, post, now)
     log.info(
-        "recalled id=%s policy=%s boxes=%d read=%d removed=%d", post_id_text(post), found.policy.name.lower(),
-        found.removed + found.kept, found.removed_seen + found.kept_seen, found.removed,
+        "recalled id=%s by=%s policy=%s boxes=%d read=%d removed=%d", post_id_text(post), found.by or "administrator",
+        found.policy.name.lower(), found.removed + found.kept, found.removed_seen + found.kept_seen, found.removed,
     )  # fmt: skip
     return found
 
@@ -100,11 +115,6 @@ def set_end(tx: Tx, post: PostId, end: int | None) -> None:
     row = {"owner_id": SYSTEM_OWNER, "post_id": post, "policy": int(Withdraw.UNTOUCHED), "begins": end, "next_at": end}
     if not inserted(tx, _w, row):
         tx.execute(sa.update(_w).where(*waiting).values(begins=end, next_at=end), {"w_post": post})
-
-
-async def _begin(store: Store, post: PostId, policy: Withdraw, now: int) -> None:
-    await store.run(queue.drop_post, post)  # what is not in its box yet need not come
-    await store.run(begin, post, policy, now)
 
 
 async def sweep(store: Store, post: PostId, now: int) -> Withdrawal:
@@ -162,12 +172,12 @@ def due(tx: Tx, now: int) -> list[PostId]:
 
 
 @writes(Group.OWNER)
-def begin(tx: Tx, post: PostId, policy: Withdraw, now: int) -> None:
+def begin(tx: Tx, post: PostId, policy: Withdraw, now: int, by: str = "") -> None:
     """Notes the withdrawal, and takes the post out of every source."""
-    row = {"owner_id": SYSTEM_OWNER, "post_id": post, "policy": int(policy), "begins": now, "next_at": now}
+    row = {"owner_id": SYSTEM_OWNER, "post_id": post, "policy": int(policy), "begins": now, "next_at": now, "by": by}
     if not inserted(tx, _w, row):
         wider = sa.case((_w.c.policy < int(policy), _w.c.policy), else_=int(policy))
-        tx.execute(sa.update(_w).where(*_THIS).values(policy=wider, begins=now, next_at=now), {"w_post": post})
+        tx.execute(sa.update(_w).where(*_THIS).values(policy=wider, begins=now, next_at=now, by=by), {"w_post": post})
     rows = tx.execute(_HELD.where(_dp.c.owner_id == SYSTEM_OWNER), {"post": post})
     _take(tx, sorted(Held(*each) for each in rows), policy)
 

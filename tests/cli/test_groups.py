@@ -34,7 +34,7 @@ def test_settings(opostd: Command, store_settings: StoreSettings) -> None:
     shown = {each["key"]: each["value"] for each in json.loads(opostd("group", "show", "team", "--json").out)}
     assert shown == {
         "address": f"team@{DOMAIN}", "title": "The team", "post": "anyone", "moderation": "non-members", "join": "closed", "expiry": "3",
-        "brake": "20", "sender-posts": "off", "group-posts": "default",
+        "brake": "20", "sender-posts": "off", "group-posts": "default", "recall": "any",
         "archive": "https://x.example/team", "archived-at": "https://x.example/{id}",
     }  # fmt: skip
     assert send(opostd, "anna", "team", "x") == 0

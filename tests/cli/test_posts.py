@@ -50,6 +50,18 @@ def test_all_ways(opostd: Command) -> None:
     assert sorted(ways) == sorted([f"team@{DOMAIN} #2", f"crew@{DOMAIN} #1", "To"])
 
 
+def test_recall_with_ones_own_rights(opostd: Command) -> None:
+    made(opostd)
+    post = the_id(opostd)
+    assert opostd("post", "recall", post, "--as", "bob", "-y").status == 77
+    assert opostd("group", "set", "team", "recall", "never").out == f"team@{DOMAIN}   recall never\n"
+    assert opostd("post", "recall", post, "--as", "anna", "-y").status == 77
+    assert opostd("group", "set", "team", "recall", "any").status == 0
+    said = json.loads(opostd("post", "recall", post, "--as", "anna", "-y", "--json").out)
+    assert (said["by"], said["policy"], said["had"]) == (f"anna@{DOMAIN}", "all", 0)
+    assert opostd("post", "recall", post, "--as", "anna", "-y").status == 66
+
+
 def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> None:
     made(opostd)
     post = the_id(opostd)
@@ -68,7 +80,7 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     assert subjects(store_settings, "bob") == subjects(store_settings, "anna") == []
     assert opostd("post", "list", "team", "--json").out == "[]\n"
     again = json.loads(opostd("post", "recall", post, "-y", "--unread-only", "--json").out)
-    assert again == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0}
+    assert again == {"id": post, "policy": "all", "by": "", "had": 1, "read": 0, "removed": 1, "kept": 0}
     assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)[0]["end"])
     for wrong in ("0" * 32, "no id", ""):
         assert opostd("post", "recall", wrong, "-y").status == 66

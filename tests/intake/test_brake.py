@@ -156,7 +156,7 @@ def test_strangers_are_told_apart_by_the_envelope(store: Store) -> None:
 def test_limits_of_the_settings_and_of_the_group(store: Store) -> None:
     async def main() -> None:
         async with group(store) as (here, _):
-            here.intake._brake._settings = GroupSettings(brake_replies=type(SETTINGS.brake_replies)(1))
+            here.intake._groups.brake._settings = GroupSettings(brake_replies=type(SETTINGS.brake_replies)(1))
             await reply(here, "anna")
             with pytest.raises(Explained):
                 await reply(here, "anna")
