@@ -37,6 +37,7 @@ READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then
 UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
 BOX_GONE = "the selected mailbox is not there any more"  # deleted, or not to be read any more: told alike
 RETRY_NOTICES_S = 5.0  # after the store could not be asked: as the hub's tick
+LEAVING = frozenset((b"LOGOUT", b"UNAUTHENTICATE", b"UNSELECT"))  # nothing is read, changed or told
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
 
 
@@ -303,7 +304,8 @@ class Connection:
                 if self.session.manner.uid_only and row.counts(command):
                     done = UIDS_ONLY
                 else:
-                    await self._look_at_rights()
+                    if row.name not in LEAVING:
+                        await self._look_at_rights()
                     done = await self._handle(row, command)
             self._note(done.condition, f"{name[:40]!r}: {done.text}")
         except (Gone, ConnectionError, asyncio.CancelledError):

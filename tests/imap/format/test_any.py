@@ -115,7 +115,7 @@ RESPONSES: list[tuple[Response, bytes]] = [
     (QuotaRoots("Entwürfe", ()), b'* QUOTAROOT "Entw&APw-rfe"'),
     (
         AclData("Gr\u00fcn", (("anna@x", ALL_RIGHTS), ("-b\u00f6b@x", Rights.WRITE), ("anyone", Rights(0)))),
-        b'* ACL "Gr&APw-n" "anna@x" lrswipkxtecda {7}\r\n-b\xc3\xb6b@x w anyone ""',
+        b'* ACL "Gr&APw-n" anna@x lrswipkxtecda {7}\r\n-b\xc3\xb6b@x w anyone ""',
     ),
     (AclData("x", ()), b"* ACL x"),
     (RightsList("x", "NIL", ALL_RIGHTS, False), b'* LISTRIGHTS x "NIL" lrswipkxtecda'),
