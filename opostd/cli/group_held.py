@@ -9,7 +9,7 @@ import click
 from opostd.cli.common import Failure, json_option, print_rows, run_in_store
 from opostd.cli.errors import EX_NOUSER
 from opostd.cli.open_intake import open_intake
-from opostd.cli.post import post_id, when
+from opostd.cli.post_id import post_id, when
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings

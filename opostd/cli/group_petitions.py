@@ -6,7 +6,7 @@ import click
 
 from opostd.cli.common import json_option, print_rows, run_in_store
 from opostd.cli.open_intake import open_intake
-from opostd.cli.post import when
+from opostd.cli.post_id import when
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings

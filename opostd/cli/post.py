@@ -1,14 +1,15 @@
 """``opostd post``: messages in a box or a source, how they came, how far they reached, and taking them back."""
 
-import datetime
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opostd.cli.common import command_line, confirm, folded, json_option, now, print_rows, run_in_store, yes_option
+from opostd.cli.common import confirm, folded, json_option, now, print_rows, run_in_store, yes_option
 from opostd.cli.open_intake import open_intake
+from opostd.cli.post_id import post_id, when
+from opostd.cli.post_reach import reach
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
@@ -28,22 +29,6 @@ SHOWN = 50
 @click.group("post")
 def command() -> None:
     """Posts: list, show, pin, unpin, expire, recall, reach."""
-
-
-def when(seconds: int) -> str:
-    """``2026-11-24 18:31``, in UTC."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def post_id(text: str) -> PostId:
-    """An id as ``post list`` shows it.  Raises NoSuchPost."""
-    try:
-        octets = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        octets = b""
-    if len(octets) != 16:
-        raise NoSuchPost(f"{text!r} is no id of a post, which has 32 hexadecimal digits: {command_line('post list')}")
-    return PostId(octets)
 
 
 async def box_of(store: "Store", settings: Settings, address: str, name: str) -> Box:
@@ -278,33 +263,4 @@ def recall(id_: str, unread_only: bool, login: str | None, yes: bool, as_json: b
     click.echo(f"{post_id_text(post)}   {in_words(done)}")
 
 
-@command.command("reach")
-@click.argument("id_", metavar="ID")
-@click.option("--exact", is_flag=True, help="What few people did, too, which says much of each of them.")
-@json_option
-def reach(id_: str, exact: bool, as_json: bool) -> None:
-    """How far a post has come: who is to get it, has it, has read it; counts and no names.
-
-    Example: opostd post reach 0193f6a27c1e7d05a8d1c06d5a3b9e42
-    """
-    post = post_id(id_)
-
-    async def flow(store: "Store", settings: Settings) -> "tuple[Reach, Withdrawal | None]":
-        from opostd.store import posts, reach, withdraw
-
-        if post not in await store.run(posts.facts, [post]):
-            raise NoSuchPost(f"there is no post {post_id_text(post)}")
-        return await store.run(reach.reach, post), await store.run(withdraw.withdrawal, post)
-
-    from opostd.store.reach import MIN_READERS
-
-    found, taken_back = run_in_store(flow)
-    shown = exact or max(found.subscribed, found.have) >= MIN_READERS
-    row = (
-        found.subscribed, found.carried, found.pending, found.have,
-        *((found.seen, found.flagged, found.gone) if shown else (None, None, None)),
-        None if taken_back is None else when(taken_back.begins),
-    )  # fmt: skip
-    print_rows(("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "END"), [row], as_json)
-    if not shown and not as_json:
-        click.echo(f"fewer than {MIN_READERS} people: what they did with it is shown with --exact", err=True)
+command.add_command(reach)

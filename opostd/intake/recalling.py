@@ -14,7 +14,7 @@ from opostd.intake.message import Message, header_fields
 from opostd.intake.route import Router
 from opostd.mime.addresses import addresses
 from opostd.model.errors import Explained, NoSuchPost
-from opostd.model.ids import SYSTEM_OWNER, PostId
+from opostd.model.ids import SYSTEM_OWNER, PostId, post_id_text
 from opostd.model.records import Account, MemberRole, PostFacts, Recall, Source, Withdraw
 from opostd.store import changes, posts, provision, reach, withdraw
 from opostd.store.run import Store
@@ -50,6 +50,27 @@ class Recalling:
         """Takes it out of the boxes; what was found.  Raises Unavailable: the agent goes on then."""
         return await withdraw.swept(self._store, post, self._now())
 
+    async def check_look(self, post: PostId, account: Account, *, names: bool) -> None:
+        """Whether somebody may see how far a post has come: its author may, names are for owners alone.
+
+        Raises Explained, NoSuchPost.
+        """
+        facts, _, sources = await self._found(post)
+        if account.admin or (sources and await self._owns_all(sources, account)):
+            return
+        if names:
+            raise Explained("who has read a post is shown to the owners of its groups alone")
+        if not await self._is_author(facts, account):
+            raise Explained("only its author and the group's owners may see how far a post has come")
+
+    async def _found(self, post: PostId) -> tuple[PostFacts, list[reach.Place], list[Source]]:
+        facts = (await self._store.run(posts.facts, [post])).get(post)
+        if facts is None:
+            raise NoSuchPost(f"there is no post {post_id_text(post)}")
+        places = await self._store.run(reach.places, post)
+        found = [await self._store.run(provision.source, place.source) for place in places]
+        return facts, places, [source for source in found if source is not None]
+
     async def named(self, source: Source, subject: str, message: Message) -> PostId:
         """The post of a group that a letter is about: by its id in the subject, or because the letter answers it.
 
@@ -71,11 +92,8 @@ class Recalling:
         raise Explained("to recall a post, answer it with the one word recall as the subject, or name its id there")
 
     async def _policy(self, post: PostId, account: Account, unread_only: bool) -> Withdraw:
-        facts = (await self._store.run(posts.facts, [post])).get(post)
-        places = await self._store.run(reach.places, post)
-        found = [await self._store.run(provision.source, place.source) for place in places]
-        sources = [source for source in found if source is not None]
-        if facts is None or not sources:
+        facts, places, sources = await self._found(post)
+        if not sources:
             raise NoSuchPost("no group has this post: it was taken back, or never was in one")
         policy = Withdraw.UNREAD if unread_only else Withdraw.ALL
         if account.admin:

@@ -50,6 +50,36 @@ def test_all_ways(opostd: Command) -> None:
     assert sorted(ways) == sorted([f"team@{DOMAIN} #2", f"crew@{DOMAIN} #1", "To"])
 
 
+def test_reach_over_time_and_by_name(opostd: Command, store_settings: StoreSettings) -> None:
+    made(opostd)
+    add(opostd, "cara", "dan", "eve")
+    for name in ("cara", "dan", "eve"):
+        assert opostd("group", "join", "team", name).status == 0
+    assert send(opostd, "anna", "team", "Two") == 0
+    post = the_id(opostd)
+    for name in ("bob", "cara"):
+        assert subjects(store_settings, name)[-1] == "Two"
+    (by,) = json.loads(opostd("post", "reach", post, "--over-time", "--json").out)
+    assert by["have_it"] == 2
+    assert re.match(r"20\d\d-\d\d-\d\d \d\d:00", by["by"])
+    named = json.loads(opostd("post", "reach", post, "--names", "--json").out)
+    assert {each["address"].partition("@")[0]: each["state"] for each in named} == {
+        "anna": "pending", "bob": "unread", "cara": "unread", "dan": "pending", "eve": "pending",
+    }  # fmt: skip
+    for login, option, status in (
+        ("anna", "--exact", 0), ("anna", "--names", 77), ("bob", "--exact", 77), ("bob", "--names", 77), ("nobody", "--exact", 66),
+    ):  # fmt: skip
+        assert opostd("post", "reach", post, option, "--as", login).status == status, (login, option)
+    assert opostd("group", "role", "team", "bob", "owner").status == 0
+    assert opostd("post", "reach", post, "--names", "--as", "bob").status == 0
+    assert opostd("post", "reach", post, "--names", "--over-time").status == 64
+    assert opostd("post", "reach", the_id_of_one(opostd), "--over-time", "--json").out == "[]\n"  # of few, not unasked
+
+
+def the_id_of_one(opostd: Command) -> str:
+    return str(json.loads(opostd("post", "list", "team", "--json").out)[0]["id"])
+
+
 def test_recall_with_ones_own_rights(opostd: Command) -> None:
     made(opostd)
     post = the_id(opostd)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from opostd.daemon.agent import Agent
 from opostd.model.errors import NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN, FlagAction, Flags
-from opostd.model.ids import SYSTEM_OWNER, PostId, Uid
+from opostd.model.ids import SYSTEM_OWNER, OwnerId, PostId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import BoxHint, Target, Withdraw
 from opostd.store import boxes, changes, delivery, flags, moves, posts, queue, reach, schema, sync, withdraw
@@ -253,3 +253,22 @@ def test_a_sweep_without_its_withdrawal(store: Store) -> None:
         assert await sync.bring_up(store, *world.key("anna"), now=NOW) == 0
 
     run(main())
+
+
+def test_reach_over_time() -> None:
+    """By hours, or, where it took longer than two days, by days; who has it no more does not count."""
+
+    def readers(*times: int | None) -> list[reach.Reader]:
+        return [
+            reach.Reader(OwnerId(at), True, True, None if time is None else 0, time or 0)
+            for at, time in enumerate(times)
+        ]
+
+    assert reach.over_time([]) == []
+    assert reach.over_time(readers(None)) == []
+    assert reach.over_time(readers(7200, None, 7199, 7201)) == [(7200, 1), (10800, 3)]
+    assert reach.over_time(readers(0, 3 * 86400)) == [(86400, 1), (4 * 86400, 2)]
+    assert [each.state for each in (
+        reach.Reader(OwnerId(1), True, False), reach.Reader(OwnerId(1), True, True), reach.Reader(OwnerId(1), False, False, 0),
+        reach.Reader(OwnerId(1), True, True, SEEN), reach.Reader(OwnerId(1), True, True, SEEN | FLAGGED),
+    )] == ["pending", "deleted", "unread", "read", "flagged"]  # fmt: skip

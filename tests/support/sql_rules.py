@@ -29,7 +29,7 @@ SCATTERS = (
     re.compile(r"SELECT address\.addr, .*FROM address\s+WHERE address\.kind = ", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_owner = ", re.IGNORECASE | re.DOTALL),
     re.compile(
-        r"SELECT delivered_post\.owner_id, delivered_post\.bits\s+FROM delivered_post\s+"
+        r"SELECT delivered_post\.owner_id, delivered_post\.bits, delivered_post\.savedate\s+FROM delivered_post\s+"
         r"WHERE delivered_post\.post_id = ",
         re.IGNORECASE,
     ),
