@@ -66,7 +66,7 @@ def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> 
         "created": account.created,
     }
     if not inserted(tx, schema.account, row):
-        return False
+        return tx.again  # made by a try before, whose COMMIT had no answer
     new = [(new_box_id(), name, role_) for name, role_ in boxes.DEFAULT_BOXES]
     boxes.insert_boxes(tx, account.owner, new, boxes.uidvalidities(tx, account.owner, len(new), now))
     insert_new(tx, schema.lsub, [{"owner_id": account.owner, "name": name} for _, name, _ in new])

@@ -138,7 +138,7 @@ def add_source(
     validities = uidvalidities(tx, SYSTEM_OWNER, 1, now)
     row = {"owner_id": SYSTEM_OWNER, "box_id": box, "address": address, "title": title, "post": int(post)}
     if not inserted(tx, _source, row):
-        return False
+        return tx.again  # made by a try before, whose COMMIT had no answer
     insert_boxes(tx, SYSTEM_OWNER, [(box, address, "")], validities)
     for owner, login in readers:
         add_role(tx, box, owner, login, MemberRole.READER)
