@@ -295,6 +295,7 @@ def _normalise(settings: Settings, folder: Path) -> Settings:
         ),
         filter=replace(settings.filter, milters=tuple(map(placed, settings.filter.milters))),
         dkim=replace(settings.dkim, keys_directory=below(settings.dkim.keys_directory)),
+        agent=replace(settings.agent, archive=below(settings.agent.archive)),
         relay=replace(
             settings.relay, ca_file=below(settings.relay.ca_file), password_file=below(settings.relay.password_file)
         ),

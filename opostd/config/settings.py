@@ -216,6 +216,7 @@ class AgentSettings:
     active_days: int = 30
     tick_s: float = 2.0
     batch: int = 200
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)

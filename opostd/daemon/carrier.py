@@ -56,9 +56,15 @@ class Carrier:
     async def once(self) -> int:
         """All shares that are due and free; how many boxes were carried into.  Raises Unavailable."""
         generation = await self._store.run(shares.generation)
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(generation)) for _ in range(WORKERS)]
-        return sum(each.result() for each in workers)
+        workers = [asyncio.ensure_future(self._work(generation)) for _ in range(WORKERS)]
+        try:
+            return sum(await asyncio.gather(*workers))
+        except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError):  # which they have been told, and give back what they have
+                for each in workers:
+                    each.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            raise
 
     async def _work(self, generation: int) -> int:
         boxes = 0

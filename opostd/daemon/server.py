@@ -31,6 +31,7 @@ from opostd.daemon import demo, sockets, tls
 from opostd.daemon.agent import Agent
 from opostd.daemon.carrier import Carrier
 from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
+from opostd.daemon.reaper import Reaper
 from opostd.daemon.sockets import Listener
 from opostd.imap.server import ImapDoor
 from opostd.intake.intake import Intake
@@ -84,6 +85,7 @@ class Server:
         self._intake: Intake | None = None
         self._agent: Agent | None = None
         self._carrier: Carrier | None = None
+        self._reaper: Reaper | None = None
         self._auth: Authenticator | None = None
         self._tokens: Tokens | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
@@ -120,6 +122,8 @@ class Server:
         self._agent.start()
         self._carrier = Carrier(store, settings.agent, now)
         self._carrier.start()
+        self._reaper = Reaper(store, Path(settings.agent.archive) if settings.agent.archive else None, now)
+        self._reaper.start()
         if settings.oauth.enabled:
             from opostd.auth.tokens import Tokens  # an HTTP client, which others do not need
 
@@ -272,6 +276,8 @@ class Server:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("a door did not close well", exc_info=result)
+        if self._reaper is not None:
+            await self._reaper.close()
         if self._carrier is not None:
             await self._carrier.close()
         if self._agent is not None:

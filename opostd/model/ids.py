@@ -23,6 +23,11 @@ NOBODY = OwnerId(0)
 """No account: who has not logged in."""
 
 
+def accepted_at(post: PostId) -> int:
+    """When a post was accepted, in seconds since 1970: a UUIDv7 begins with it in milliseconds."""
+    return int.from_bytes(post[:6], "big") // 1000
+
+
 def post_id_text(post: PostId) -> str:
     """The id in 32 hexadecimal digits, as EMAILID and log lines show it."""
     return post.hex()

@@ -61,6 +61,16 @@ def note(tx: Tx, unreferenced: Sequence[PostId], in_use: Sequence[PostId], now: 
         insert_new(tx, _reap, [{"post_id": id_, "found": now} for id_ in page])
 
 
+@reads(Group.POST)
+def ripe(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[PostId]:
+    """Those of the posts that ``remove`` would delete."""
+    found: list[PostId] = []
+    for page in chunks(_not_spooled(tx, unreferenced)):
+        noted = tx.execute(sa.select(_reap.c.post_id).where(_reap.c.post_id.in_(page), _reap.c.found < noted_before))
+        found += [PostId(id_) for id_ in noted.scalars()]
+    return found
+
+
 @writes(Group.POST)
 def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[PostId]:
     """Deletes those posts that were noted before that time, and wait for nobody; which those are."""

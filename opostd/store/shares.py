@@ -12,6 +12,7 @@ from opostd.store import schema
 from opostd.store.dialect import insert_new
 from opostd.store.run import Group, Tx, reads, writes
 
+REAPER = 1000  # the number of a work that is not divided
 SHARES = 8  # more than anybody runs agents; each costs two transactions
 
 _share, _box = schema.agent_share, schema.box
@@ -43,7 +44,7 @@ def lease(tx: Tx, holder: int, now: int, lease_s: int, generation: int, done_aft
     free = _share.c.lease_until <= now
     rows = tx.execute(
         sa.select(_share.c.share, _share.c.reached, _share.c.reached_at, _share.c.lease_until)
-        .where(_share.c.owner_id == SYSTEM_OWNER)
+        .where(_share.c.owner_id == SYSTEM_OWNER, _share.c.share < SHARES)
         .order_by(_share.c.reached_at, _share.c.share)
     ).all()
     if len(rows) < SHARES:
@@ -61,6 +62,24 @@ def lease(tx: Tx, holder: int, now: int, lease_s: int, generation: int, done_aft
         if taken.first() is not None:
             return int(share)
     return None
+
+
+@writes(Group.OWNER)
+def lease_alone(tx: Tx, work: int, holder: int, now: int, lease_s: int, done_after: int) -> bool:
+    """A work of which there is one, for so many seconds; false where somebody has it, or it was done since then."""
+    insert_new(tx, _share, [{"owner_id": SYSTEM_OWNER, "share": work}])
+    taken = tx.execute(
+        sa.update(_share)
+        .where(
+            _share.c.owner_id == SYSTEM_OWNER,
+            _share.c.share == work,
+            _share.c.lease_until <= now,
+            _share.c.reached_at <= done_after,
+        )
+        .values(holder=holder, lease_until=now + lease_s)
+        .returning(_share.c.share)
+    )
+    return taken.first() is not None
 
 
 @writes(Group.OWNER)

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+import sqlalchemy as sa
+
 from opostd.config import AgentSettings, StoreSettings
 from opostd.daemon.carrier import DAY_S, LEASE_S, Carrier
 from opostd.imap.activity import FLUSH_S
@@ -221,5 +224,31 @@ def test_activity_is_written_once_a_day(store: Store) -> None:
         activity.saw(owners[0])
         await activity.flush(last=True)
         assert await store.run(active.seen, owners[0]) == clock[0]
+
+    run(main())
+
+
+def test_a_fault_is_said_as_it_is_and_what_is_left_is_done_later(store: Store, store_settings: StoreSettings) -> None:
+    """By whoever leases next: the shares of the one that met it are given back, or end."""
+
+    async def main() -> None:
+        world, names = await readers(store, 6)
+        await store.run(active.note, [world.owner(name) for name in names], NOW)
+        ids, clock = await post(world), [NOW]
+        engine = sa.create_engine(store_settings.url, execution_options={"outside": True})
+        agent = carrier(store, clock)
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE active RENAME TO away"))
+        try:
+            with pytest.raises(sa.exc.DBAPIError, match="active"):
+                await agent.once()
+        finally:
+            with engine.begin() as connection:
+                connection.execute(sa.text("ALTER TABLE away RENAME TO active"))
+            engine.dispose()
+        clock[0] += LEASE_S
+        assert await agent.once() == 6
+        for name in names:
+            assert await world.posts_in(*world.key(name)) == ids
 
     run(main())
