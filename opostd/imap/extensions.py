@@ -102,14 +102,21 @@ EXTENSIONS: tuple[Extension, ...] = (
         "NOTIFY",
         "RFC 5465",
         of_commands=True,
-        deviation="No AnnotationChange, MailboxMetadataChange and ServerMetadataChange (NO [BADEVENT]).  INBOXES are"
-        " all personal mailboxes.  Of messages in 500 mailboxes at most, of names without that limit.  A mailbox that"
-        " another user shares is told of only while it is selected.",
+        deviation="No AnnotationChange (NO [BADEVENT]).  INBOXES are all personal mailboxes.  Of messages in 500"
+        " mailboxes at most, of names without that limit.  A mailbox that another user shares is told of only while it"
+        " is selected, its name when it is subscribed to.",
     ),
     Extension("UNSELECT", "RFC 3691", of_commands=True),
     Extension("UIDPLUS", "RFC 4315", of_commands=True),
     Extension("MOVE", "RFC 6851", of_commands=True),
     Extension("ESEARCH", "RFC 4731"),
+    Extension(
+        "MULTISEARCH",
+        "RFC 7377",
+        of_commands=True,
+        deviation="At most 1000 mailboxes in one search (NO [LIMIT]).  $ only where the selected mailbox alone is"
+        " searched.",
+    ),
     Extension("SEARCHRES", "RFC 5182", deviation="The result is never refused, so NOTSAVED is never said."),
     Extension("PARTIAL", "RFC 9394"),
     Extension("WITHIN", "RFC 5032"),
@@ -149,7 +156,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         "METADATA",
         "RFC 5464",
         of_commands=True,
-        deviation="Changes by others are not told of themselves, so ENABLE does not list it (4.1: MAY).  Shared entries"
+        deviation="Changes by others are told by NOTIFY alone, so ENABLE does not list it (4.1: MAY).  Shared entries"
         " of the server are set by administrators.  /private/specialuse is set by CREATE alone.  A value has 64 KiB at"
         " most, a mailbox 100 private and 100 shared entries.",
     ),

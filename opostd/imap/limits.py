@@ -60,6 +60,7 @@ MAX_PATTERN_OCTETS = 256  # the time of a match grows with it
 MAX_METADATA_ENTRIES = 100  # of one command: as many as a box may have of one kind
 MAX_NOTIFY_GROUPS = 100  # of one NOTIFY: each is looked at for each mailbox; the examples of RFC 5465 have three
 MAX_NOTIFY_BOXES = 500  # whose messages one connection hears of: each is counted when it changes
+MAX_MULTISEARCH_BOXES = 1000  # that one ESEARCH goes through, each opened: a user has 10,000 at most
 MAX_SCOPE_NAMES = 1000  # mailboxes that one NOTIFY or ESEARCH names
 MAX_ID_FIELDS = 30  # RFC 2971 3.3: a client MUST NOT send more
 MAX_FAILED_LOGINS = 3  # on one connection, then BYE (security.md 1.4): a person who mistypes opens another

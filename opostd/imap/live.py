@@ -14,6 +14,7 @@ from typing import Protocol
 
 from opostd.imap.activity import Activity
 from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged
+from opostd.imap.state.wishes import Wishes
 from opostd.model.errors import NoSuchBox, OpostError
 from opostd.model.flags import EVERY_FLAG, UNCHARGED, FlagAction, Flags, FlagScope
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
@@ -191,6 +192,9 @@ class Watch(Protocol):
     @property
     def keys(self) -> Sequence[Key]: ...
 
+    @property
+    def wishes(self) -> Wishes: ...
+
     def hint(self, box: BoxId, modseq: int) -> None: ...
 
     def compare(self, modseqs: Mapping[Key, ModSeq], *, names: bool) -> None:
@@ -307,6 +311,9 @@ class Hub:
             self._ticks = 0
         elif hint.owner == SYSTEM_OWNER:
             self._sources = True
+            if not hint.box:  # what is said of the server
+                for watch in [each for watches in self._watches.values() for each in watches if each.wishes.server]:
+                    watch.hint(hint.box, hint.modseq)
         elif key in self._boxes:
             self._dirty[key] = max(self._dirty.get(key, 0), hint.modseq or UNKNOWN)
         else:

@@ -8,21 +8,26 @@ what the client itself has done it is told nothing, where that can be known.
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
+from opostd.imap.access import others
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.status import counted, status_data, statuses
 from opostd.imap.faults import TooMuchToNotify
 from opostd.imap.limits import MAX_NOTIFY_BOXES
 from opostd.imap.live import Key
 from opostd.imap.session import Selected, Session
+from opostd.imap.state.match import described
 from opostd.imap.state.view import catch_up
-from opostd.imap.state.wishes import Tree, Wishes, told
+from opostd.imap.state.wishes import Marks, Tree, Wishes, affected, annotated
 from opostd.imap.values.commands import StatusItem
 from opostd.imap.values.notify import MESSAGE_EVENTS, Event
-from opostd.imap.values.responses import FlagsChanged, Response
+from opostd.imap.values.responses import FlagsChanged, Listed, Response
 from opostd.model.ids import BoxId, ModSeq
-from opostd.store import boxes
+from opostd.model.rights import Rights
+from opostd.store import annotations, boxes
 from opostd.store.boxes import Status
+from opostd.store.names import is_shared
 
 COUNTS = (StatusItem.MESSAGES, StatusItem.UIDNEXT, StatusItem.UIDVALIDITY)
 
@@ -40,6 +45,8 @@ class Notices:
         self._tree_due = False
         self._fresh = True  # NOTIFY SET is a NOOP as well, and tells all that there is (RFC 5465 3.1)
         self._own_names: set[str] = set()
+        self._marks: Marks = {}
+        self._own_marks: set[tuple[BoxId, str]] = set()
         self._watched: dict[BoxId, frozenset[Event]] = {}
         self._known: dict[BoxId, Status] = {}  # what was told last
         self._dirty: set[BoxId] = set()
@@ -52,9 +59,10 @@ class Notices:
         """Begins to watch; a STATUS for each mailbox that is, as it is now.  Raises TooMuchToNotify."""
         self._tree = await self._read_tree()
         self._choose()
-        others = self._by_name(self._watched.keys() - {self._selected_id})
-        self._known = await self._statuses(others)
-        return [self._status(id_) for id_ in others if id_ in self._known]
+        self._marks = await self._read_marks()
+        first = self._by_name(self._watched.keys() - {self._selected_id})
+        self._known = await self._statuses(first)
+        return [self._status(id_) for id_ in first if id_ in self._known]
 
     def close(self) -> None:
         """Watches nothing more."""
@@ -95,6 +103,12 @@ class Notices:
                 name = name.rpartition("/")[0]
         self._tree_due = True
 
+    def annotated(self, name: str, entries: Collection[str]) -> None:
+        """The client has set these annotations itself.  name: of a mailbox, empty for the server."""
+        ids = [id_ for id_, (each, _) in self._tree.boxes.items() if each == name] if name else [BoxId(0)]
+        self._own_marks.update((id_, entry) for id_ in ids for entry in entries)
+        self._tree_due = True
+
     def put(self, box: Key, uids: Sequence[int]) -> None:
         """The client has put these messages into a box itself."""
         selected, wanted = self._session.selected, self.wishes.selected
@@ -128,8 +142,8 @@ class Notices:
         async for each in self.of_selected(may_expunge=may_expunge, everything=False):
             yield each
         if self._tree_due:
-            for listed in await self._names():
-                yield listed
+            for told in await self._names():
+                yield told
         if self._dirty:
             for status in await self._counts():
                 yield status
@@ -204,15 +218,37 @@ class Notices:
     async def _names(self) -> list[Response]:
         self._tree_due = False
         own, self._own_names = self._own_names, set()
+        own_marks, self._own_marks = self._own_marks, set()
         try:
-            after = await self._read_tree()
+            after, marks = await self._read_tree(), await self._read_marks()
+            changed = affected(self._tree, after, self.wishes, own)
+            listed = await self._listed(after, changed) if changed else []
         except BaseException:
             self._tree_due = True
             self._own_names |= own
+            self._own_marks |= own_marks
             raise
-        before, self._tree = self._tree, after
+        before, self._marks, self._tree = self._marks, marks, after
         self._choose()
-        return list(told(before, after, self.wishes, own))
+        return [*listed, *annotated(before, marks, after, self.wishes, own_marks)]
+
+    async def _listed(self, tree: Tree, changed: Mapping[str, str]) -> list[Listed]:
+        """What LIST says of these names, of others' mailboxes too where they are subscribed to."""
+        names = list(tree.boxes.values())
+        closed: set[str] = set()
+        if any(map(is_shared, changed)):
+            shared = await others(self._session)
+            names += [(each.name, "") for each in shared]
+            closed = {each.name for each in shared if Rights.READ not in each.rights}
+        return [
+            replace(each, attributes=("\\Noselect", *each.attributes)) if each.name in closed else each
+            for each in described(names, set(tree.subscribed), changed)
+        ]
+
+    async def _read_marks(self) -> Marks:
+        if not self.wishes.metadata:
+            return {}
+        return await self._session.services.store.run(annotations.marks, self._owner)
 
     async def _read_tree(self) -> Tree:
         run = self._session.services.store.run

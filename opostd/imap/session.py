@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -115,6 +115,9 @@ class Notices(Protocol):
 
     def renamed(self, *names: str) -> None:
         """The client has changed these names itself."""
+
+    def annotated(self, name: str, entries: Collection[str]) -> None:
+        """The client has set these annotations itself; name: empty for the server."""
 
     def put(self, box: Key, uids: Sequence[int]) -> None:
         """The client has put these messages into a box itself."""

@@ -6,6 +6,7 @@ stand with their reader, shared ones with the system's account.  Names of entrie
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import sqlalchemy as sa
 
@@ -25,8 +26,16 @@ MAX_OCTETS = 64 * 1024  # of a value; RFC 5464 4.1 asks for 1024 at least
 MAX_ENTRIES = 100  # private ones of a reader, and shared ones, of one box; RFC 5464 4.1 asks for 10 at least
 
 _a, _account = schema.annotation, schema.account
+_ALL = sa.select(_a.c.box_id, _a.c.entry, _a.c.value).where(
+    _a.c.owner_id == sa.bindparam("owner"), _a.c.reader.in_((sa.bindparam("reader"), EVERYBODY))
+)
 _OF = sa.select(_a.c.entry, _a.c.value).where(
     _a.c.owner_id == sa.bindparam("owner"), _a.c.box_id == sa.bindparam("box"), _a.c.reader == sa.bindparam("reader")
+)
+
+
+_OF_SERVER = sa.select(_a.c.box_id, _a.c.entry, _a.c.value).where(
+    _a.c.owner_id == SYSTEM_OWNER, _a.c.box_id == SERVER, _a.c.reader == EVERYBODY
 )
 
 
@@ -55,6 +64,17 @@ def entries(tx: Tx, place: Place) -> dict[str, bytes]:
     return found
 
 
+@reads(Group.OWNER)
+def marks(tx: Tx, owner: OwnerId) -> dict[tuple[BoxId, str], bytes]:
+    """A digest of each value that an owner may know of, of all own boxes and of the server: what has changed since.
+
+    Two statements.
+    """
+    rows = [*tx.execute(_ALL, {"owner": owner, "reader": owner})]
+    rows += tx.execute(_OF_SERVER)
+    return {(BoxId(box), entry): blake2b(bytes(value), digest_size=16).digest() for box, entry, value in rows}
+
+
 @writes(Group.OWNER)
 def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> None:
     """Sets values, None for no such entry any more; all of them or none.  Of an entry named twice the last counts.
@@ -71,6 +91,7 @@ def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> N
     for entry in wanted:
         by_place.setdefault(place.of(entry), []).append(entry)
     for (owner, reader), names in by_place.items():
+        tx.hint(owner, BoxId(0), 0)
         here = (_a.c.owner_id == owner, _a.c.box_id == place.box, _a.c.reader == reader)
         for page in chunks(names):
             tx.execute(sa.delete(_a).where(*here, _a.c.entry.in_(page)))

@@ -19,15 +19,16 @@ Ranges = list[tuple[int, int]]
 """Places as the client counts, from 0, half open, ascending, apart from each other."""
 
 
-def chosen(box: Selected, numbers: Numbers, *, by_uid: bool) -> Ranges:
+def chosen(box: Selected, numbers: Numbers, *, by_uid: bool, clamped: bool = False) -> Ranges:
     """The places that a set names.  A number over the count is BadSyntax, a UID that is not there is nothing.
 
+    clamped: such a number is nothing too (RFC 7377 2).
     ``$`` names the same messages in both kinds of command (RFC 5182 2.1).
     """
     uids = box.view.uids
     if isinstance(numbers, SavedResult):
         return by_saved(box.saved, uids)
-    return ranges_by_uid(numbers, uids) if by_uid else by_seq(numbers, len(uids))
+    return ranges_by_uid(numbers, uids) if by_uid else by_seq(numbers, len(uids), clamped=clamped)
 
 
 def uids_of(view: View, ranges: Ranges) -> list[Uid]:

@@ -55,6 +55,8 @@ async def setmetadata(session: Session, command: SetMetadata) -> Reply:
     elif place.box != annotations.SERVER and any(entry == SPECIAL_USE for entry, _ in command.values):
         yield FIXED
     else:
+        if session.notices is not None:
+            session.notices.annotated(command.name, [entry for entry, _ in command.values])
         try:
             await session.services.store.run(annotations.store, place, command.values)
         except TooManyAnnotations:

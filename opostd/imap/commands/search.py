@@ -108,6 +108,25 @@ def asks_for(key: Key, kind: type) -> bool:
     return isinstance(key, kind)
 
 
+def names_saved(key: Key) -> bool:
+    """Whether ``$`` stands anywhere in the tree."""
+    match key:
+        case Not(inner):
+            return names_saved(inner)
+        case Or(left, right):
+            return names_saved(left) or names_saved(right)
+        case And(keys):
+            return any(map(names_saved, keys))
+        case SeqNumbers(SavedResult()) | Uids(SavedResult()):
+            return True
+    return False
+
+
+async def matching(session: Session, box: Selected, key: Key) -> Sequence[int]:
+    """The places in the snapshot of a box, selected or not, of the messages that match, ascending."""
+    return await _Searcher(session, box).matching(key, range(len(box.snapshot)))
+
+
 def without_numbers(command: Search | Sort | Thread) -> bool:
     """Whether messages may leave while it runs: not where its keys count them (RFC 7162 3.2.10.2)."""
     return not with_numbers(command)
@@ -127,7 +146,7 @@ async def results(session: Session, key: Key, charset: str | None, returns: Retu
     try:
         if charset is not None and charset not in CHARSETS:
             raise BadCharset(tuple(CHARSETS))
-        return await _Searcher(session, box).matching(key, range(len(box.snapshot)))
+        return await matching(session, box, key)
     except BadSyntax:
         raise
     except Exception:
@@ -197,7 +216,7 @@ class _Searcher:
                 out = set(await self.matching(inner, candidates))
                 return [index for index in candidates if index not in out]
             case SeqNumbers(numbers):
-                return self._numbered(candidates, chosen(self._box, numbers, by_uid=False))
+                return self._numbered(candidates, chosen(self._box, numbers, by_uid=False, clamped=True))
             case Uids(numbers):
                 return self._numbered(candidates, chosen(self._box, numbers, by_uid=True))
             case Header(field, value):

@@ -20,6 +20,7 @@ from opostd.imap.commands import (
     idle,
     mailboxes,
     metadata,
+    multisearch,
     notify,
     quota,
     search,
@@ -38,6 +39,7 @@ from opostd.imap.parse import copy as parse_copy
 from opostd.imap.parse import fetch as parse_fetch
 from opostd.imap.parse import mailboxes as parse_mailboxes
 from opostd.imap.parse import metadata as parse_metadata
+from opostd.imap.parse import multisearch as parse_multisearch
 from opostd.imap.parse import notify as parse_notify
 from opostd.imap.parse import quota as parse_quota
 from opostd.imap.parse import search as parse_search
@@ -175,6 +177,15 @@ ROWS = (
         State.SELECTED,
         may_expunge=search.without_numbers,
         numbers=search.with_numbers,
+    ),
+    Row(
+        b"ESEARCH",
+        parse_multisearch.parse_multisearch,
+        multisearch.multisearch,
+        LOGGED_IN,
+        "MULTISEARCH",
+        may_expunge=multisearch.without_numbers,
+        numbers=multisearch.with_numbers,
     ),
     Row(
         b"SORT",

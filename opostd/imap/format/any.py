@@ -7,7 +7,7 @@ from opostd.imap.format.strings import text
 from opostd.imap.values import responses
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
-from opostd.imap.values.metadata import MetadataData
+from opostd.imap.values.metadata import MetadataChanged, MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.responses import Response, State
 
@@ -41,6 +41,7 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
     responses.Namespaces: mailboxes.format_namespaces,
     BatchData: batches.format_batches,
     MetadataData: metadata.format_metadata,
+    MetadataChanged: metadata.format_metadata_changed,
     QuotaData: quota.format_quota,
     QuotaRoots: quota.format_quota_roots,
     responses.IdData: auth.format_id,
@@ -51,7 +52,19 @@ FORMATTERS: dict[type, Callable[..., bytes]] = {
 }
 
 
-NAMED = frozenset((responses.Listed, responses.StatusData, QuotaRoots, MetadataData, AclData, RightsList, MyRights))
+NAMED = frozenset(
+    (
+        responses.Listed,
+        responses.StatusData,
+        responses.ESearch,
+        QuotaRoots,
+        MetadataData,
+        MetadataChanged,
+        AclData,
+        RightsList,
+        MyRights,
+    )
+)
 """Those with mailbox names in them: their formatters ask whether names are sent in UTF-8."""
 
 

@@ -1,7 +1,7 @@
-"""SEARCH and ESEARCH responses (RFC 3501 7.2.5; RFC 4731 3.1, 3.2; RFC 7162 3.1.6)."""
+"""SEARCH and ESEARCH responses (RFC 3501 7.2.5; RFC 4731 3.1, 3.2; RFC 7162 3.1.6; RFC 7377 2.1)."""
 
 from opostd.imap.format.sets import format_set
-from opostd.imap.format.strings import string
+from opostd.imap.format.strings import mailbox, string
 from opostd.imap.values.responses import ESearch, SearchData
 
 
@@ -10,8 +10,11 @@ def format_search(search: SearchData) -> bytes:
     return b"".join([b"* SEARCH", *(b" %d" % number for number in search.numbers), modseq, b"\r\n"])
 
 
-def format_esearch(found: ESearch) -> bytes:
-    pieces = [b"* ESEARCH (TAG %b)" % string(found.tag)]
+def format_esearch(found: ESearch, utf8: bool = False) -> bytes:
+    correlators = [b"TAG " + string(found.tag)]
+    if found.mailbox:
+        correlators.append(b"MAILBOX %b UIDVALIDITY %d" % (mailbox(found.mailbox, utf8), found.uidvalidity))
+    pieces = [b"* ESEARCH (%b)" % b" ".join(correlators)]
     if found.by_uid:
         pieces.append(b"UID")
     for name, number in ((b"MIN", found.min), (b"MAX", found.max), (b"COUNT", found.count)):

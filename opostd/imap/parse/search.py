@@ -98,7 +98,7 @@ def parse_search(args: Cursor, *, by_uid: bool) -> Search:
     args.sp()
     returns = parse_returns(args)
     charset: str | None = None
-    if _next_word(args, b"CHARSET "):
+    if next_word(args, b"CHARSET "):
         charset = parse_charset(args)
         args.sp()
     return Search(parse_keys(args, charset), by_uid, charset, returns)
@@ -106,7 +106,7 @@ def parse_search(args: Cursor, *, by_uid: bool) -> Search:
 
 def parse_returns(args: Cursor) -> Returns | None:
     """``"RETURN" SP "(" ... ")" SP`` where it stands, else None."""
-    if not _next_word(args, b"RETURN "):
+    if not next_word(args, b"RETURN "):
         return None
     options: set[Option] = set()
     partial: Partial | None = None
@@ -130,7 +130,7 @@ def parse_returns(args: Cursor) -> Returns | None:
     return Returns(frozenset(options), partial) if options or partial is not None else ALL_OF_THEM
 
 
-def _next_word(args: Cursor, word: bytes) -> bool:
+def next_word(args: Cursor, word: bytes) -> bool:
     """Whether that word, upper case, comes next; if so, it is taken."""
     if args.text[args.at : args.at + len(word)].upper() != word:
         return False

@@ -24,15 +24,20 @@ class NoSuchNumber(BadSyntax):
         self.args = (text,)
 
 
-def by_seq(numbers: SequenceSet, count: int) -> Ranges:
+def by_seq(numbers: SequenceSet, count: int, *, clamped: bool = False) -> Ranges:
     """The places of sequence numbers.  count: of the messages that the client counts.
 
-    Raises NoSuchNumber for one over the count, and for ``*`` in an empty box.
+    clamped: what is over the count is nothing, as in a search (RFC 7377 2).  Raises NoSuchNumber for it elsewhere,
+    and for ``*`` in an empty box.
     """
     places = []
     for first, last in numbers.ranges:
         low, high = _ordered(first, last, count)
-        if high > count or low == 0:
+        if clamped:
+            low, high = max(low, 1), min(high, count)
+            if low > high:
+                continue
+        elif high > count or low == 0:
             raise NoSuchNumber(f"there is no message {max(high, 1)}: the mailbox has {count}")
         places.append((low - 1, high))
     return _merged(places)

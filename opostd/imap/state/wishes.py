@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from opostd.imap.state.match import described
 from opostd.imap.state.scope import covers, parent
+from opostd.imap.values.metadata import MetadataChanged
 from opostd.imap.values.notify import Event, Group
-from opostd.imap.values.responses import Listed
 from opostd.imap.values.scope import Scope
 from opostd.model.ids import BoxId
 
@@ -34,6 +33,16 @@ class Wishes:
         """Whether messages that leave the selected mailbox are told between commands too (RFC 5465 6.1.1)."""
         return self.selected is not None and self.selected.filter.scope is Scope.SELECTED
 
+    @property
+    def metadata(self) -> bool:
+        """Whether changes of annotations are wanted of any mailbox, or of the server."""
+        return self.server or any(Event.MAILBOX_METADATA_CHANGE in group.events for group in self.others)
+
+    @property
+    def server(self) -> bool:
+        """Whether changes of the server's annotations are wanted; of which mailboxes the group is says nothing."""
+        return any(Event.SERVER_METADATA_CHANGE in group.events for group in self.others)
+
     def events(self, name: str, subscribed: Collection[str]) -> frozenset[Event]:
         """Of which events of this mailbox, if it is not selected: several groups may add to it, until one of NONE."""
         found: frozenset[Event] = frozenset()
@@ -45,6 +54,10 @@ class Wishes:
         return found
 
 
+Marks = Mapping[tuple[BoxId, str], bytes]
+"""Of each annotation, by box (0: the server) and entry, what changes with its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """The mailboxes of a user, by id with name and role, and the names subscribed to."""
@@ -53,21 +66,21 @@ class Tree:
     subscribed: frozenset[str]
 
 
-def told(before: Tree, after: Tree, wishes: Wishes, own: Collection[str]) -> list[Listed]:
-    """The LIST responses that tell what has become of names (RFC 5465 5.4, 5.5).
+def affected(before: Tree, after: Tree, wishes: Wishes, own: Collection[str]) -> dict[str, str]:
+    """The names that have changed, whose LIST response tells it, each with its old name or nothing (RFC 5465 5.4, 5.5).
 
     own: names whose change this client has made itself: it is told nothing of them.
     """
     if before.boxes == after.boxes and before.subscribed == after.subscribed:
-        return []
+        return {}
     subscribed = before.subscribed | after.subscribed
     renamed = _renamed(before, after)
-    affected: dict[str, str] = {}  # name -> its old name, or nothing
+    found: dict[str, str] = {}
 
     def note(name: str, event: Event, old: str = "") -> None:
         wanted = event in wishes.events(name, subscribed) or (old and event in wishes.events(old, subscribed))
         if name and name not in own and wanted:
-            affected[name] = affected.get(name) or old
+            found[name] = found.get(name) or old
 
     for old, new in renamed.items():
         note(new, Event.MAILBOX_NAME, old)
@@ -78,7 +91,26 @@ def told(before: Tree, after: Tree, wishes: Wishes, own: Collection[str]) -> lis
             note(parent(name), Event.MAILBOX_NAME)
     for name in (before.subscribed ^ after.subscribed) - _carried_along(before, after, renamed):
         note(name, Event.SUBSCRIPTION_CHANGE)
-    return described(list(after.boxes.values()), set(after.subscribed), affected)
+    return found
+
+
+def annotated(
+    before: Marks, after: Marks, tree: Tree, wishes: Wishes, own: Collection[tuple[BoxId, str]]
+) -> list[MetadataChanged]:
+    """What tells which annotations have changed or gone (RFC 5465 5.6, 5.7).  own: those the client has set itself."""
+    by_name: dict[str, list[str]] = {}
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) == after.get(key) or key in own:
+            continue
+        box, entry = key
+        if not box:
+            if wishes.server:
+                by_name.setdefault("", []).append(entry)
+        elif box in tree.boxes:
+            name = tree.boxes[box][0]
+            if Event.MAILBOX_METADATA_CHANGE in wishes.events(name, tree.subscribed):
+                by_name.setdefault(name, []).append(entry)
+    return [MetadataChanged(name, tuple(entries)) for name, entries in sorted(by_name.items())]
 
 
 def _renamed(before: Tree, after: Tree) -> dict[str, str]:

@@ -31,6 +31,14 @@ class SetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataChanged:
+    """``* METADATA mailbox entry entry ...``: these have changed, or are no more (RFC 5464 4.4.2)."""
+
+    name: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataData:
     """``* METADATA mailbox (entry value ...)``; one at least."""
 

@@ -15,6 +15,8 @@ class Event(Enum):
     FLAG_CHANGE = b"FlagChange"
     MAILBOX_NAME = b"MailboxName"
     SUBSCRIPTION_CHANGE = b"SubscriptionChange"
+    MAILBOX_METADATA_CHANGE = b"MailboxMetadataChange"
+    SERVER_METADATA_CHANGE = b"ServerMetadataChange"
 
 
 MESSAGE_EVENTS = frozenset({Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE, Event.FLAG_CHANGE})

@@ -5,7 +5,7 @@ from enum import Enum
 
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
-from opostd.imap.values.metadata import MetadataData
+from opostd.imap.values.metadata import MetadataChanged, MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
 from opostd.imap.values.sets import Partial
 from opostd.imap.values.sort import Tree
@@ -151,6 +151,7 @@ class ESearch:
 
     all: in the order found; runs of ascending numbers are written as ranges (RFC 5267 3.2).  partial: the range asked
     for, and what it names (RFC 9394 3.1).  modseq: RFC 4731 3.2.
+    mailbox, uidvalidity: of an ESEARCH in several mailboxes (RFC 7377 2.1), else empty.
     """
 
     tag: bytes
@@ -161,6 +162,8 @@ class ESearch:
     all: tuple[int, ...] = ()
     partial: tuple[Partial, tuple[int, ...]] | None = None
     modseq: int | None = None
+    mailbox: str = ""
+    uidvalidity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ Response = (
     | IdData
     | BatchData
     | MetadataData
+    | MetadataChanged
     | QuotaData
     | QuotaRoots
     | Continue

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.imap.values.scope import Filter
 from opostd.imap.values.sets import Numbers, Partial
 from opostd.model.ids import ModSeq
 
@@ -194,6 +195,16 @@ class Returns:
 
 
 ALL_OF_THEM = Returns(frozenset({Option.ALL}))
+
+
+@dataclass(frozen=True, slots=True)
+class MultiSearch:
+    """ESEARCH (RFC 7377): filters: where to look; without any, in the selected mailbox.  charset: as of Search."""
+
+    filters: tuple[Filter, ...]
+    key: Key
+    charset: str | None
+    returns: Returns
 
 
 @dataclass(frozen=True, slots=True)

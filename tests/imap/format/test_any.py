@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from opostd.imap.format.any import FORMATTERS, format_response
 from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
-from opostd.imap.values.metadata import MetadataData
+from opostd.imap.values.metadata import MetadataChanged, MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots, Resource
 from opostd.imap.values.responses import (
     BoxFlags,
@@ -104,6 +104,8 @@ RESPONSES: list[tuple[Response, bytes]] = [
         MetadataData("a b", (("/private/a(b", b"\r\n"), ("/private/n", b"\0"), ("/private/u", "ü".encode()))),
         b'* METADATA "a b" ("/private/a(b" {2}\r\n\r\n /private/n ~{1}\r\n\0 /private/u {2}\r\n\xc3\xbc)',
     ),
+    (MetadataChanged("", ("/shared/comment",)), b'* METADATA "" /shared/comment'),
+    (MetadataChanged("a b", ("/private/a(b", "/shared/x")), b'* METADATA "a b" "/private/a(b" /shared/x'),
     # RFC 10022 3.1
     (
         BatchData(b"A143", ((215295, 99696), (99695, 20351), (20350, 7830), (7829, 1))),

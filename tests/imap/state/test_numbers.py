@@ -107,6 +107,15 @@ def _places(ranges: list[tuple[int, int]]) -> list[int]:
     return [place for start, stop in ranges for place in range(start, stop)]
 
 
+def test_numbers_past_the_end_are_nothing_in_a_search() -> None:
+    """RFC 7377 2."""
+    for octets, count, places in (
+        (b"3:100", 5, [(2, 5)]), (b"7:9", 5, []), (b"6", 5, []), (b"*", 0, []), (b"1:*", 0, []), (b"9:*", 5, [(4, 5)]),
+        (b"2,4:9,8", 5, [(1, 2), (3, 5)]),
+    ):  # fmt: skip
+        assert by_seq(numbers(octets), count, clamped=True) == places
+
+
 @given(SETS, st.sets(st.integers(1, 30)))
 def test_by_uid_is_the_naive_way(wanted: SequenceSet, present: set[int]) -> None:
     uids = sorted(present)

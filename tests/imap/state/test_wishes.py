@@ -1,11 +1,15 @@
 """Which mailboxes filters name, which events are wanted of them, and what a tree has to tell (RFC 5465 5.4, 5.5, 6)."""
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opostd.imap.state.match import described
 from opostd.imap.state.scope import covers
-from opostd.imap.state.wishes import Tree, Wishes, told
+from opostd.imap.state.wishes import Marks, Tree, Wishes, affected, annotated
+from opostd.imap.values.metadata import MetadataChanged
 from opostd.imap.values.notify import MESSAGE_EVENTS, Event, Group
 from opostd.imap.values.responses import Listed
 from opostd.imap.values.scope import Filter, Scope
@@ -53,6 +57,10 @@ def test_groups_add_up_until_one_of_none() -> None:
     assert not Wishes.of([Group(filter_(Scope.SELECTED_DELAYED), MESSAGE_EVENTS)]).at_once
 
 
+def told(before: Tree, after: Tree, wishes: Wishes, own: Collection[str]) -> list[Listed]:
+    return described(list(after.boxes.values()), set(after.subscribed), affected(before, after, wishes, own))
+
+
 def tree(names: dict[int, str], *subscribed: str) -> Tree:
     return Tree({BoxId(id_): (name, "") for id_, name in names.items()}, frozenset(subscribed))
 
@@ -85,6 +93,26 @@ def test_subscriptions() -> None:
     ]
     only_subscribed = Wishes.of([Group(filter_(Scope.SUBSCRIBED), NAMES)])
     assert {each.name for each in told(before, after, only_subscribed, ())} == {"a", "b", "c"}
+
+
+def test_annotations() -> None:
+    before: Marks = {
+        (BoxId(1), "/shared/comment"): b"1",
+        (BoxId(1), "/private/x"): b"1",
+        (BoxId(0), "/shared/motd"): b"1",
+    }
+    after: Marks = {(BoxId(1), "/shared/comment"): b"2", (BoxId(2), "/private/y"): b"1", (BoxId(9), "/private/z"): b"1"}
+    names = tree({1: "a", 2: "b"})
+    both = frozenset({Event.MAILBOX_METADATA_CHANGE, Event.SERVER_METADATA_CHANGE})
+    every = Wishes.of([Group(filter_(Scope.PERSONAL), both)])
+    assert every.metadata
+    assert annotated(before, after, names, every, {(BoxId(2), "/private/y")}) == [
+        MetadataChanged("", ("/shared/motd",)),
+        MetadataChanged("a", ("/private/x", "/shared/comment")),
+    ]
+    one = Wishes.of([Group(filter_(Scope.MAILBOXES, "b"), frozenset({Event.MAILBOX_METADATA_CHANGE}))])
+    assert annotated(before, after, names, one, ()) == [MetadataChanged("b", ("/private/y",))]
+    assert not ALL.metadata
 
 
 NAME = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map("/".join)
