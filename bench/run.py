@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import arrival
 import report
 import servers
 from alone import Alone
@@ -52,12 +53,22 @@ def measure_beside(folder: Path, names: set[str], rounds: int, quick: bool) -> r
     return found
 
 
+def measure_arrival(folder: Path, names: set[str], rounds: int, quick: bool) -> report.Report:
+    found = report.Report()
+    with (
+        servers.started(folder / "arrival", names=names, user_count=arrival.USERS) as running,
+        arrival.doors(running) as ports,
+    ):
+        arrival.Arrival(running, found, ports, quick=quick).all(rounds)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a smaller box, one round: a few minutes")
     parser.add_argument("--users", help="sizes of everyone, ascending (default 100,10000,100000; quick: 100,10000)")
     parser.add_argument("--rounds", type=int, help="how often each server is measured (default 3; quick: 1)")
-    parser.add_argument("--only", choices=("alone", "beside"), help="one of the two tables")
+    parser.add_argument("--only", choices=("alone", "beside", "arrival"), help="one of the three tables")
     parser.add_argument("--servers", default=",".join(NAMES), help=f"of {','.join(NAMES)}")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     args = parser.parse_args()
@@ -70,11 +81,14 @@ def main() -> None:
     parts = []
     with tempfile.TemporaryDirectory(prefix="opostd-bench-") as name:
         Path(name).chmod(0o755)  # Dovecot and PostgreSQL run as users of their own
-        if args.only != "beside":
+        rounds = args.rounds or (1 if args.quick else 3)
+        if args.only in (None, "alone"):
             parts.append(("opostd alone", measure_alone(Path(name), names, sizes, args.quick)))
-        if args.only != "alone":
-            rounds = args.rounds or (1 if args.quick else 3)
+        if args.only in (None, "beside"):
             parts.append(("Beside Dovecot", measure_beside(Path(name), names, rounds, args.quick)))
+        if args.only in (None, "arrival"):
+            title = "Mail that arrives, beside Postfix and Dovecot"
+            parts.append((title, measure_arrival(Path(name), names, rounds, args.quick)))
     for title, part in parts:
         print(f"\n{title}\n\n{part.table()}")
         for line in part.missed():
