@@ -4,6 +4,8 @@ import re
 from datetime import date
 from typing import NamedTuple
 
+from opostd.mime.remember import remembered
+
 _DAY_S = 24 * 60 * 60
 _EPOCH = date(1970, 1, 1).toordinal()
 _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
@@ -40,6 +42,7 @@ class Sent(NamedTuple):
     day: int
 
 
+@remembered(16, 100)
 def sent(value: bytes) -> Sent | None:
     """What an unfolded Date field says, or None where it names no day of the years 1 to 9999."""
     value = value[:_MAX_OCTETS].split(b"(", 1)[0]

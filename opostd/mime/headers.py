@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from opostd.mime.charsets import clean_line, decode, guess
+from opostd.mime.remember import remembered
 
 # A name, white space before the colon (RFC 5322 4.5.8), the value with its folded lines.  A line that is no field
 # is passed over, with its folded lines.
@@ -62,9 +63,10 @@ class Media(NamedTuple):
         return None
 
 
-def fields(block: bytes) -> list[tuple[bytes, bytes]]:
+@remembered(8, 16 * 1024)
+def fields(block: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """Name as written and raw value (folds inside, a CR at its end) of each field, in order."""
-    return _FIELD.findall(block)
+    return tuple(_FIELD.findall(block))
 
 
 def unfold(value: bytes) -> bytes:
@@ -73,9 +75,14 @@ def unfold(value: bytes) -> bytes:
     A bare CR, LF or NUL inside becomes a space.
     """
     if b"\n" in value:
-        value = _FOLD.sub(b"", value)
+        value = _without_folds(value)
     value = value.strip(b" \t\r\n")
     return _STRAY.sub(b" ", value) if b"\r" in value or b"\n" in value or b"\0" in value else value
+
+
+@remembered(64, 2000)
+def _without_folds(value: bytes) -> bytes:
+    return _FOLD.sub(b"", value)
 
 
 def decode_words(value: bytes) -> str:
@@ -85,6 +92,11 @@ def decode_words(value: bytes) -> str:
     """
     if b"=?" not in value:
         return clean_line(value.decode("ascii") if value.isascii() else guess(value))
+    return _with_words(value)
+
+
+@remembered(64, 2000)
+def _with_words(value: bytes) -> str:
     out: list[str] = []
     run = b""  # words of one charset, adjacent: a character may be cut between two, against RFC 2047 5
     run_charset = ""
@@ -149,6 +161,7 @@ def _sextets(text: bytes) -> bytes:
     return binascii.a2b_base64(text)
 
 
+@remembered(256, 200)
 def media(value: bytes) -> Media | None:
     """A Content-Type's raw value, or None where it has no ``type/subtype`` (RFC 2045 5.2: then it is text/plain)."""
     value = _without_comments(unfold(value))
@@ -156,6 +169,7 @@ def media(value: bytes) -> Media | None:
     return Media(match[1], match[2], _params(value, match.end())) if match else None
 
 
+@remembered(256, 200)
 def disposition(value: bytes) -> Media | None:
     """A Content-Disposition's raw value (RFC 2183), or None where it has no type."""
     value = _without_comments(unfold(value))
@@ -163,6 +177,7 @@ def disposition(value: bytes) -> Media | None:
     return Media(match[1], b"", _params(value, match.end())) if match else None
 
 
+@remembered(256, 200)
 def token(value: bytes) -> bytes:
     """The one word of a Content-Transfer-Encoding and its like: no comment, no parameter; b"" where there is none."""
     match = _VALUE.match(_without_comments(unfold(value)))
