@@ -60,7 +60,7 @@ class Fullness:
             if len(self._own) >= MAX_REMEMBERED:
                 self._own.clear()
             hints = self._hints
-            found = await self.store.run(quota.own, owner)
+            found = await self.store.glance(quota.own, owner)
             if hints == self._hints:  # else it may have changed since it was read
                 self._own[owner] = found
         return found

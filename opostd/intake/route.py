@@ -38,6 +38,7 @@ log = logging.getLogger("opostd.intake")
 MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
 MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
 MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
+GLANCE = 8  # addresses that the loop itself may look for
 POSTMASTER = "postmaster"
 
 
@@ -123,7 +124,9 @@ class Router:
     async def _look_up(self, addrs: Sequence[str]) -> dict[str, Address]:
         """What of these is there, by the address as asked.  A +tag is dropped where only that finds a person."""
         bare = {addr: _without_tag(addr) for addr in addrs}
-        rows = await self.store.run(accounts.addresses, list(dict.fromkeys([*bare, *bare.values()])))
+        wanted = list(dict.fromkeys([*bare, *bare.values()]))
+        look = self.store.glance if len(wanted) <= GLANCE else self.store.run
+        rows = await look(accounts.addresses, wanted)
         found: dict[str, Address] = {}
         for addr, without in bare.items():
             row = rows.get(addr)
@@ -253,7 +256,7 @@ class Router:
     async def _inbox(self, owner: OwnerId) -> Target:
         box = self._inboxes.get(owner)
         if box is None:
-            box = (await self.store.run(boxes.box_named, owner, "INBOX")).box
+            box = (await self.store.glance(boxes.box_named, owner, "INBOX")).box
             if len(self._inboxes) >= MAX_INBOXES:
                 self._inboxes.clear()
             self._inboxes[owner] = box
