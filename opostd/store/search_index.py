@@ -48,7 +48,12 @@ _HITS = {
     ).columns(id=PostIdType())
     for table in (HEAD, TEXT)
 }
+_ADD_DOC = sa.insert(_docs).values(id=sa.bindparam("id", type_=PostIdType())).returning(_docs.c.doc)
 _ADD = {table: sa.text(f"INSERT INTO {table} (rowid, words) VALUES (:doc, :words)") for table in (HEAD, TEXT)}  # noqa: S608
+_NEXT = sa.select(_todo.c.id).order_by(_todo.c.id).limit(sa.bindparam("most", type_=sa.Integer))
+_HEAD_AND_TEXT = sa.select(_search.c.head, _search.c.text).where(_search.c.id == sa.bindparam("id"))
+_DOCS = sa.select(sa.func.count()).select_from(_docs).where(_docs.c.id == sa.bindparam("id", type_=PostIdType()))
+_DONE = sa.delete(_todo).where(_todo.c.id == sa.bindparam("id"))
 # FTS5 that does not keep the text has to be told what it had.
 _TAKE_OUT = {
     table: sa.text(f"INSERT INTO {table} ({table}, rowid, words) VALUES ('delete', :doc, :words)")  # noqa: S608
@@ -140,34 +145,36 @@ def index_some(tx: Tx) -> tuple[int, list[PostId]]:
 
     (0, []) when nothing is left.
     """
-    ids = [PostId(id_) for id_ in tx.execute(sa.select(_todo.c.id).order_by(_todo.c.id).limit(STEP_POSTS)).scalars()]
+    ids = [PostId(row[0]) for row in tx.rows(_NEXT, {"most": STEP_POSTS})]
     if not ids:
         return 0, []
-    there = set(tx.execute(sa.select(_search.c.id).where(_search.c.id.in_(ids))).scalars())
+    by_us = _by_us(tx)
     done: list[PostId] = []
-    left = STEP if _by_us(tx) else 0
+    rowless: list[PostId] = []
+    left = STEP if by_us else 0
     for id_ in ids:
-        if id_ not in there:
+        texts = tx.rows(_HEAD_AND_TEXT, {"id": id_})
+        if not texts:
+            rowless.append(id_)
             continue
-        if _by_us(tx):
-            left, whole = _add(tx, id_, left)
+        if by_us:
+            head, text = texts[0]
+            left, whole = _add(tx, id_, head, text, left)
             if not whole:
                 break
         done.append(id_)
-    if done:
-        tx.execute(sa.delete(_todo).where(_todo.c.id.in_(done)))
-    return len(ids), [id_ for id_ in ids if id_ not in there]
+    tx.count_many(_DONE, [{"id": id_} for id_ in done])
+    return len(ids), rowless
 
 
-def _add(tx: Tx, id_: PostId, left: int) -> tuple[int, bool]:
+def _add(tx: Tx, id_: PostId, head: str, text: str, left: int) -> tuple[int, bool]:
     """Adds documents of a post while characters are left; how many are, and whether the post is wholly in."""
-    head, text = _texts_of(tx, [id_])[id_]
-    begun = tx.execute(sa.select(sa.func.count()).select_from(_docs).where(_docs.c.id == id_)).scalar_one()
+    ((begun,),) = tx.rows(_DOCS, {"id": id_})
     for table, words in _pieces(head, text)[begun:]:
         if left <= 0:
             return left, False
-        doc = tx.execute(sa.insert(_docs).values(id=id_).returning(_docs.c.doc)).scalar_one()
-        tx.execute(_ADD[table], {"doc": doc, "words": words})
+        ((doc,),) = tx.rows(_ADD_DOC, {"id": id_})
+        tx.count(_ADD[table], {"doc": doc, "words": words})
         left -= len(words)
     return left, True
 
@@ -188,7 +195,7 @@ def _texts_of(tx: Tx, ids: Sequence[PostId]) -> dict[bytes, tuple[str, str]]:
 
 def _by_us(tx: Tx) -> bool:
     """Whether the index is ours to keep."""
-    return tx.dialect == "sqlite" and tx.execute(_HAS_FTS).first() is not None
+    return tx.dialect == "sqlite" and bool(tx.rows(_HAS_FTS, {}))
 
 
 # Reading
