@@ -59,9 +59,10 @@ class Notices:
         """Begins to watch; a STATUS for each mailbox that is, as it is now.  Raises TooMuchToNotify."""
         self._tree = await self._read_tree()
         self._choose()
+        self._dirty.clear()  # they are counted now; what happens from here on is noted anew
         self._marks = await self._read_marks()
         first = self._by_name(self._watched.keys() - {self._selected_id})
-        self._known = await self._statuses(first)
+        self._known = await self._statuses(first, carried=False)
         return [self._status(id_) for id_ in first if id_ in self._known]
 
     def close(self) -> None:
@@ -270,8 +271,9 @@ class Notices:
         self._known = {id_: status for id_, status in self._known.items() if id_ in chosen}
         self.keys = tuple((self._owner, id_) for id_ in chosen)
 
-    async def _statuses(self, ids: Sequence[BoxId]) -> dict[BoxId, Status]:
-        found = await statuses(self._session, [(self._owner, id_) for id_ in ids]) if ids else {}
+    async def _statuses(self, ids: Sequence[BoxId], *, carried: bool) -> dict[BoxId, Status]:
+        keys = [(self._owner, id_) for id_ in ids]
+        found = await statuses(self._session, keys, carried=carried) if ids else {}
         return {id_: status for (_, id_), status in found.items()}
 
     def _by_name(self, ids: Collection[BoxId]) -> list[BoxId]:
@@ -286,7 +288,8 @@ class Notices:
         dirty = self._by_name(self._dirty)
         self._dirty.clear()
         try:
-            found = await self._statuses(dirty)
+            # Those that are watched only now have not been followed so far.
+            found = await self._statuses(dirty, carried=all(id_ in self._known for id_ in dirty))
         except BaseException:
             self._dirty.update(dirty)
             raise

@@ -32,6 +32,15 @@ def test_the_documented_default_is_the_default() -> None:
     assert load(DOCUMENTED, environ=ENVIRON) == default_settings(ENVIRON)
 
 
+def test_what_the_page_on_tokens_shows_is_right(tmp_path: Path) -> None:
+    page = (DOCUMENTED.parents[1] / "docs" / "tokens.md").read_text()
+    examples = [each.split("```")[0] for each in page.split("```toml\n")[1:]]
+    assert len(examples) == 2
+    (tmp_path / "oauth").write_text("secret")
+    for example in examples:
+        assert settings(example.replace("/run/credentials/opostd.service", str(tmp_path))).oauth.enabled
+
+
 def test_tokens_signed_and_asked_about() -> None:
     from opostd.auth.jwks import ALGORITHMS
     from opostd.config import check_oauth

@@ -40,12 +40,14 @@ async def status(session: Session, command: Status) -> Reply:
     yield status_data(command.name, command.items, found[key], services.limits.max_message_octets)
 
 
-async def statuses(session: Session, keys: Sequence[Key]) -> dict[Key, Counted]:
+async def statuses(session: Session, keys: Sequence[Key], *, carried: bool = False) -> dict[Key, Counted]:
     """Boxes, brought up to date and counted; one that is deleted meanwhile is left out.
 
+    carried: the hub follows what their subscriptions owe them, and has told of a change: they are only counted.
     A box whose newest state this process has is counted here, the others by the store.
     """
-    await session.services.hub.bring_up(keys)
+    if not carried:
+        await session.services.hub.bring_up(keys)
     by_owner: dict[OwnerId, list[BoxId]] = {}
     for owner, id_ in keys:
         by_owner.setdefault(owner, []).append(id_)
