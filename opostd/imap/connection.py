@@ -103,6 +103,7 @@ class Connection:
         self._gone = False
         self._stopping = False
         self._busy = False
+        self._idling = False
         self._after_reply: Callable[[], Awaitable[None]] | None = None
         self._deflater: Deflater | None = None
         self._inflater: Inflater | None = None
@@ -205,7 +206,7 @@ class Connection:
                 await asyncio.sleep(0)
                 if self._gone:
                     raise Gone
-            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS]))
+            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS], padded=self._idling))
 
     # The life of a connection
 
@@ -510,6 +511,7 @@ class Connection:
             await asyncio.wait([ended])
             self._busy = True
             return
+        self._idling = True
         changed = asyncio.Event()
         box.live.watchers.add(changed.set)
         try:
@@ -528,7 +530,7 @@ class Connection:
                 self._show_changes(may_expunge=True)
         finally:
             box.live.watchers.discard(changed.set)
-            self._busy = True
+            self._busy, self._idling = True, False
 
     async def _tell_news(self, ended: asyncio.Future[Any]) -> None:
         """IDLE after NOTIFY: exactly what NOTIFY has asked for (RFC 5465 4)."""

@@ -8,10 +8,14 @@ from opostd.imap.values.responses import Condition, Continue, Done
 
 
 async def idle(session: Session, _: Bare) -> Reply:
-    """Up to date first (promise 5), then whatever happens.  Any line but DONE is BAD, and ends it."""
+    """Up to date first (promise 5), then whatever happens.  Any line but DONE is BAD, and ends it.
+
+    What is to be told already goes out with the continuation, in one piece: a client that reads the continuation alone
+    and then waits for its socket has it all.
+    """
     if session.selected is not None:
         await session.selected.live.bring_up()
-    await session.wire.send(Continue(b"idling"))
+    yield Continue(b"idling")  # goes out with the first flush of tell_changes
     line = asyncio.ensure_future(session.wire.line())
     try:
         await session.wire.tell_changes(line)

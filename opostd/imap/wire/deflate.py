@@ -17,6 +17,11 @@ LEVEL = (
 )
 
 
+_EMPTY = (
+    b"\0\0\0\xff\xff"  # a stored block of no octets (RFC 1951 3.2.4); a sync flush ends at a whole octet, as it must
+)
+
+
 class BadDeflate(ValueError):
     """The octets are no deflated stream, or it has ended."""
 
@@ -27,9 +32,15 @@ class Deflater:
     def __init__(self) -> None:
         self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS, MEMORY_LEVEL)
 
-    def burst(self, octets: bytes) -> bytes:
-        """These octets deflated, and flushed: the other end can read them to the last."""
-        return self._deflate.compress(octets) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+    def burst(self, octets: bytes, *, padded: bool = False) -> bytes:
+        """These octets deflated, and flushed: the other end can read them to the last.
+
+        padded: not smaller than they are, by blocks without content: for IDLE.  Thunderbird (153) takes from its
+        inflated octets so many as there were deflated, and does not wake for the rest before more comes.
+        """
+        burst = self._deflate.compress(octets) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+        lacking = len(octets) - len(burst) if padded else 0
+        return burst + _EMPTY * -(-lacking // len(_EMPTY)) if lacking > 0 else burst
 
 
 class Inflater:

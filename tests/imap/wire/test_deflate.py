@@ -27,6 +27,9 @@ def test_each_burst_can_be_read_to_the_last_octet(bursts: list[bytes]) -> None:
     server, client = Deflater(), zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     for burst in bursts:
         assert client.decompress(server.burst(burst)) == burst
+        padded = server.burst(burst, padded=True)
+        assert len(padded) >= len(burst)
+        assert client.decompress(padded) == burst
 
 
 @given(st.binary(max_size=2000), st.integers(1, 50))
