@@ -5,6 +5,7 @@ Knows no Twisted and no socket: ``Transport`` is what it needs of one.  Commands
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,6 +17,8 @@ from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
 from opostd.imap.format.any import format_response
 from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
 from opostd.imap.notices import Notices
+from opostd.imap.progress import Waiting
+from opostd.imap.progress import code as progress_code
 from opostd.imap.session import Services, Session
 from opostd.imap.state.machine import State, refusal
 from opostd.imap.state.view import catch_up
@@ -345,16 +348,30 @@ class Connection:
 
     async def _handle(self, row: Row, command: object) -> Done:
         done = row.completed
-        async for response in row.handle(self.session, command):
-            if isinstance(response, bytes):
-                self._write(response)
-            elif isinstance(response, Done):
-                done = response
-            else:
-                self._write(format_response(response, utf8=self.session.utf8))
-            if self._out_octets >= FLUSH_OCTETS:
-                await self._flush()
+        self.session.looked = 0
+        waiting = Waiting(self._tell_progress) if row.slow else None
+        try:
+            async for response in row.handle(self.session, command):
+                if waiting is not None:
+                    waiting.end()
+                if isinstance(response, bytes):
+                    self._write(response)
+                elif isinstance(response, Done):
+                    done = response
+                else:
+                    self._write(format_response(response, utf8=self.session.utf8))
+                if self._out_octets >= FLUSH_OCTETS:
+                    await self._flush()
+        finally:
+            if waiting is not None:
+                waiting.end()
         return done
+
+    async def _tell_progress(self) -> None:
+        code = progress_code(self.session.tag, self.session.looked)
+        self._write(format_response(Status(Condition.OK, "still at it", code)))
+        with contextlib.suppress(Gone):
+            await self._flush()
 
     def _fault(self, error: Exception) -> Done:
         """The answer to an error: refusals in words, our own bugs as a number that stands in the log."""

@@ -163,6 +163,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("QUOTA=RES-STORAGE", "RFC 9208 5.1"),
     Extension("QUOTA=RES-MESSAGE", "RFC 9208 5.2"),
     Extension("QUOTA=RES-MAILBOX", "RFC 9208 5.3"),
+    Extension(
+        "INPROGRESS",
+        "RFC 9585",
+        deviation="Of SEARCH and its kin the messages looked at are counted, of other commands nothing; a goal is never"
+        " told.  It ends with the first response of the command.",
+    ),
     Extension("CHILDREN", "RFC 3348"),
     Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
     Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),

@@ -159,7 +159,8 @@ class Selected:
 class Session:
     """The state of one connection.  ``account`` is there from login on, ``selected`` while a box is.
 
-    tag: of the command that runs, for the responses that name it (RFC 4731).  notices: there after NOTIFY.
+    tag: of the command that runs, for the responses that name it (RFC 4731).  notices: there after NOTIFY.  looked:
+    messages that the command has looked at so far, where that takes time.
     """
 
     services: Services
@@ -171,6 +172,7 @@ class Session:
     failed_logins: int = 0
     tag: bytes = b""
     notices: Notices | None = None
+    looked: int = 0
 
     @property
     def state(self) -> State:

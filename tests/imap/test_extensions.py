@@ -19,7 +19,16 @@ def at(*, logged_in: bool, available: bool, active: bool, plaintext: bool) -> li
 
 ALWAYS = [
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "UIDPLUS", "MOVE"),
-    *("CHILDREN", "UIDBATCHES", "METADATA", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE", "QUOTA=RES-MAILBOX"),
+    *(
+        "CHILDREN",
+        "INPROGRESS",
+        "UIDBATCHES",
+        "METADATA",
+        "QUOTA",
+        "QUOTA=RES-STORAGE",
+        "QUOTA=RES-MESSAGE",
+        "QUOTA=RES-MAILBOX",
+    ),
     *("ACL", "RIGHTS=kxte", "LIST-MYRIGHTS"),
     *("ESEARCH", "MULTISEARCH", "SEARCHRES", "PARTIAL", "WITHIN", "I18NLEVEL=1"),
     *("SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
@@ -110,6 +119,7 @@ def test_without_its_rows_it_is_not_announced() -> None:
         "QUOTA=RES-STORAGE",
         "QUOTA=RES-MESSAGE",
         "QUOTA=RES-MAILBOX",
+        "INPROGRESS",
         "CHILDREN",
         "SPECIAL-USE",
         "APPENDLIMIT=1",

@@ -194,6 +194,7 @@ class _Searcher:
     """Evaluates one search over one snapshot; candidates are places in it, ascending."""
 
     def __init__(self, session: Session, box: Selected) -> None:
+        self._session = session
         self._services = session.services
         self._box = box
         self._snapshot: Snapshot = box.snapshot
@@ -296,6 +297,7 @@ class _Searcher:
             by_id = await self._services.posts.facts(ids)
             matching = {id_ for id_, facts in by_id.items() if test(facts)}
             found += [index for index, id_ in zip(page, ids, strict=True) if id_ in matching]
+            self._session.looked += len(page)
             await asyncio.sleep(0)  # others' commands go between two pages
         return found
 
@@ -314,6 +316,7 @@ class _Searcher:
         for at in range(0, len(left), PAGE):  # others' reads go between two pages
             held, rowless = await run(looking.matching, left[at : at + PAGE], needle)
             found |= held
+            self._session.looked += len(left[at : at + PAGE])
             if rowless:
                 await complete(self._services.store, rowless)
                 found |= (await run(looking.matching, rowless, needle))[0]

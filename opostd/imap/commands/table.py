@@ -58,6 +58,7 @@ class Row:
 
     name: upper case; UID forms with one space.  may_expunge: EXPUNGE may be shown before its tagged line: not where
     the client may have sent more commands with sequence numbers (RFC 9051 7.5.1); True, False, or by the command.
+    slow: it may take long before the first of its answers, and says so (``imap.progress``).
     numbers: what it asks or answers counts messages, so that it is refused under UIDONLY (RFC 9586 3.2, 3.5, 3.8).
     tells_all: what it does is told as changes of the selected mailbox, also to a client whose NOTIFY wants none.
     """
@@ -70,6 +71,7 @@ class Row:
     may_expunge: bool | Callable[[Any], bool] = True
     numbers: bool | Callable[[Any], bool] = False
     tells_all: bool = False
+    slow: bool = False
 
     def expunges(self, command: object) -> bool:
         """Whether EXPUNGE or VANISHED may be shown before the tagged line of this command."""
@@ -106,7 +108,7 @@ ROWS = (
     Row(b"SUBSCRIBE", MAILBOX, mailboxes.subscribe, LOGGED_IN),
     Row(b"UNSUBSCRIBE", MAILBOX, mailboxes.unsubscribe, LOGGED_IN),
     Row(b"CREATE", parse_mailboxes.parse_create, mailboxes.create, LOGGED_IN, "CREATE-SPECIAL-USE"),
-    Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN),
+    Row(b"DELETE", MAILBOX, mailboxes.delete, LOGGED_IN, slow=True),
     Row(b"RENAME", parse_mailboxes.parse_rename, mailboxes.rename, LOGGED_IN),
     Row(b"STATUS", parse_mailboxes.parse_status, status.status, LOGGED_IN),
     Row(b"GETQUOTA", parse_quota.parse_getquota, quota.getquota, LOGGED_IN, "QUOTA"),
@@ -118,7 +120,7 @@ ROWS = (
     Row(b"MYRIGHTS", MAILBOX, acl.myrights, LOGGED_IN, "ACL"),
     Row(b"GETMETADATA", parse_metadata.parse_getmetadata, metadata.getmetadata, LOGGED_IN, "METADATA"),
     Row(b"SETMETADATA", parse_metadata.parse_setmetadata, metadata.setmetadata, LOGGED_IN, "METADATA"),
-    Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND"),
+    Row(b"APPEND", parse_append.parse_append, append.append, LOGGED_IN, "MULTIAPPEND", slow=True),
     Row(
         b"REPLACE",
         partial(parse_append.parse_replace, by_uid=False),
@@ -127,6 +129,7 @@ ROWS = (
         "REPLACE",
         numbers=True,
         tells_all=True,
+        slow=True,
     ),
     Row(
         b"UID REPLACE",
@@ -135,15 +138,24 @@ ROWS = (
         State.SELECTED,
         "REPLACE",
         tells_all=True,
+        slow=True,
     ),
     Row(b"SELECT", parse_select.parse_select, select.select, LOGGED_IN, numbers=select.with_numbers),
     Row(b"EXAMINE", parse_select.parse_select, select.examine, LOGGED_IN, numbers=select.with_numbers),
     Row(b"UIDBATCHES", parse_batches.parse_uidbatches, batches.uidbatches, State.SELECTED, "UIDBATCHES"),
     Row(b"CHECK", BARE, any_.noop, State.SELECTED),
-    Row(b"CLOSE", BARE, select.close, State.SELECTED),
+    Row(b"CLOSE", BARE, select.close, State.SELECTED, slow=True),
     Row(b"UNSELECT", BARE, select.unselect, State.SELECTED, "UNSELECT"),
-    Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED, tells_all=True),
-    Row(b"UID EXPUNGE", parse_copy.parse_uid_expunge, select.uid_expunge, State.SELECTED, "UIDPLUS", tells_all=True),
+    Row(b"EXPUNGE", BARE, select.expunge, State.SELECTED, tells_all=True, slow=True),
+    Row(
+        b"UID EXPUNGE",
+        parse_copy.parse_uid_expunge,
+        select.uid_expunge,
+        State.SELECTED,
+        "UIDPLUS",
+        tells_all=True,
+        slow=True,
+    ),
     Row(
         b"FETCH",
         partial(parse_fetch.parse_fetch, by_uid=False),
@@ -169,6 +181,7 @@ ROWS = (
         State.SELECTED,
         may_expunge=False,
         numbers=True,
+        slow=True,
     ),
     Row(
         b"UID SEARCH",
@@ -177,6 +190,7 @@ ROWS = (
         State.SELECTED,
         may_expunge=search.without_numbers,
         numbers=search.with_numbers,
+        slow=True,
     ),
     Row(
         b"ESEARCH",
@@ -195,6 +209,7 @@ ROWS = (
         "SORT",
         may_expunge=False,
         numbers=True,
+        slow=True,
     ),
     Row(
         b"UID SORT",
@@ -204,6 +219,7 @@ ROWS = (
         "SORT",
         may_expunge=search.without_numbers,
         numbers=search.with_numbers,
+        slow=True,
     ),
     Row(
         b"THREAD",
@@ -213,6 +229,7 @@ ROWS = (
         "THREAD=REFERENCES",
         may_expunge=False,
         numbers=True,
+        slow=True,
     ),
     Row(
         b"UID THREAD",
@@ -222,9 +239,10 @@ ROWS = (
         "THREAD=REFERENCES",
         may_expunge=search.without_numbers,
         numbers=search.with_numbers,
+        slow=True,
     ),
-    Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED, numbers=True),
-    Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED),
+    Row(b"COPY", partial(parse_copy.parse_copy, by_uid=False), copy.copy, State.SELECTED, numbers=True, slow=True),
+    Row(b"UID COPY", partial(parse_copy.parse_copy, by_uid=True), copy.copy, State.SELECTED, slow=True),
     Row(
         b"MOVE",
         partial(parse_copy.parse_copy, by_uid=False),
@@ -233,8 +251,17 @@ ROWS = (
         "MOVE",
         numbers=True,
         tells_all=True,
+        slow=True,
     ),
-    Row(b"UID MOVE", partial(parse_copy.parse_copy, by_uid=True), copy.move, State.SELECTED, "MOVE", tells_all=True),
+    Row(
+        b"UID MOVE",
+        partial(parse_copy.parse_copy, by_uid=True),
+        copy.move,
+        State.SELECTED,
+        "MOVE",
+        tells_all=True,
+        slow=True,
+    ),
 )
 
 TABLE: dict[bytes, Row] = {row.name: row for row in ROWS}
