@@ -160,6 +160,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         " of the server are set by administrators.  /private/specialuse is set by CREATE alone.  A value has 64 KiB at"
         " most, a mailbox 100 private and 100 shared entries.",
     ),
+    Extension("LIST-METADATA", "RFC 9590"),
     Extension("QUOTA=RES-STORAGE", "RFC 9208 5.1"),
     Extension("QUOTA=RES-MESSAGE", "RFC 9208 5.2"),
     Extension("QUOTA=RES-MAILBOX", "RFC 9208 5.3"),

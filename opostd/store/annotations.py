@@ -75,6 +75,33 @@ def marks(tx: Tx, owner: OwnerId) -> dict[tuple[BoxId, str], bytes]:
     return {(BoxId(box), entry): blake2b(bytes(value), digest_size=16).digest() for box, entry, value in rows}
 
 
+@reads(Group.OWNER)
+def of_boxes(
+    tx: Tx, reader: OwnerId, keys: Sequence[tuple[OwnerId, BoxId]], names: Sequence[str]
+) -> dict[tuple[OwnerId, BoxId], dict[str, bytes]]:
+    """These entries of boxes, as a reader may know of them, by box; a statement for 500 boxes of an owner.
+
+    names: 100 at most.
+    """
+    by_owner: dict[OwnerId, list[BoxId]] = {}
+    for owner, box in keys:
+        by_owner.setdefault(owner, []).append(box)
+    found: dict[tuple[OwnerId, BoxId], dict[str, bytes]] = {}
+    for owner, boxes in by_owner.items():
+        for page in chunks(boxes):
+            rows = tx.execute(
+                sa.select(_a.c.box_id, _a.c.entry, _a.c.value).where(
+                    _a.c.owner_id == owner,
+                    _a.c.box_id.in_(page),
+                    _a.c.reader.in_((EVERYBODY, reader)),
+                    _a.c.entry.in_(names),
+                )
+            )
+            for box, entry, value in rows:
+                found.setdefault((owner, BoxId(box)), {})[entry] = bytes(value)
+    return found
+
+
 @writes(Group.OWNER)
 def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> None:
     """Sets values, None for no such entry any more; all of them or none.  Of an entry named twice the last counts.

@@ -6,6 +6,7 @@ A name is first one of the user's own boxes, then, below ``Shared``, one that ot
 from dataclasses import replace
 
 from opostd.imap.access import Access, find, look, others
+from opostd.imap.commands.metadata import annotations_of
 from opostd.imap.commands.status import status_data, statuses
 from opostd.imap.faults import BadUse
 from opostd.imap.format.objectid import mailboxid
@@ -13,6 +14,7 @@ from opostd.imap.session import Reply, Session
 from opostd.imap.state.match import listed, may_match
 from opostd.imap.values.acl import MyRights
 from opostd.imap.values.commands import List, Mailbox, Rename, StatusItem
+from opostd.imap.values.metadata import MetadataData
 from opostd.imap.values.responses import Condition, Done, Listed
 from opostd.model.errors import NoSuchBox
 from opostd.model.rights import Rights
@@ -105,12 +107,13 @@ async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
         for told in session.condstore():
             yield told
     shown = {response.name for response in responses}
-    asked = bool(command.status) or "MYRIGHTS" in command.returns
+    asked = bool(command.status or command.annotations) or "MYRIGHTS" in command.returns
     wanted = {
         name: each for name, each in found.items() if asked and name in shown and chosen(each, subscribed, command)
     }
     readable = [each.key for each in wanted.values() if command.status and Rights.READ in each.rights]
     counted = await statuses(session, readable) if readable else {}
+    annotated = await annotations_of(session, list(wanted.values()), command.annotations)
     for response in responses:
         access = wanted.get(response.name)
         if access is not None and access.key in readable and access.key not in counted:
@@ -120,6 +123,8 @@ async def _listed(session: Session, command: List, *, lsub: bool) -> Reply:
         yield response
         if access is not None and "MYRIGHTS" in command.returns:
             yield MyRights(access.name, access.rights)
+        if access is not None and access.key in annotated:
+            yield MetadataData(response.name, annotated[access.key])
         if access is not None and access.key in counted:
             limit = session.services.limits.max_message_octets
             yield status_data(response.name, command.status, counted[access.key], limit)

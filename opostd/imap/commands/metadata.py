@@ -4,11 +4,14 @@ Who may read a mailbox may read its shared annotations, and has private ones of 
 changed by who may change its flags (RFC 5464 3.3).  Shared ones of the server are an administrator's.
 """
 
-from opostd.imap.access import find
+from collections.abc import Sequence
+
+from opostd.imap.access import Access, find
 from opostd.imap.session import Reply, Session
 from opostd.imap.values.metadata import Depth, GetMetadata, MetadataData, SetMetadata
 from opostd.imap.values.responses import Condition, Done
 from opostd.model.errors import LacksRight, TooManyAnnotations
+from opostd.model.ids import BoxId, OwnerId
 from opostd.model.rights import Rights
 from opostd.store import annotations
 from opostd.store.annotations import Place
@@ -20,14 +23,18 @@ SPECIAL_USE = "/private/specialuse"  # RFC 6154 4: here it is read by LIST, and 
 
 
 async def getmetadata(session: Session, command: GetMetadata) -> Reply:
-    """Entries without a value are left out; so are those over MAXSIZE, of which the largest is told."""
+    """Entries over MAXSIZE are left out, and the largest is told.  With DEPTH 0 a named one without a value is NIL."""
     place = await _place(session, command.name, Rights.READ)
     known = await session.services.store.run(annotations.entries, place)
     found = {entry: known[entry] for entry in sorted(known) if _wanted(entry, command)}
     most = command.max_octets
-    values = tuple((entry, value) for entry, value in found.items() if most is None or len(value) <= most)
+    values: dict[str, bytes | None] = {
+        entry: value for entry, value in found.items() if most is None or len(value) <= most
+    }
+    if command.depth is Depth.ENTRY:
+        values |= dict.fromkeys([entry for entry in command.entries if entry not in known])
     if values:
-        yield MetadataData(command.name, values)
+        yield MetadataData(command.name, tuple(sorted(values.items())))
     biggest = max(map(len, found.values()), default=0)
     if most is not None and biggest > most:
         yield Done(Condition.OK, "some values are longer", b"METADATA LONGENTRIES %d" % biggest)
@@ -68,3 +75,14 @@ async def _place(session: Session, name: str, needed: Rights) -> Place:
     if not name:
         return Place(reader, annotations.SERVER, reader)
     return Place(*(await find(session, name, needed)).key, reader)
+
+
+async def annotations_of(
+    session: Session, found: Sequence[Access], entries: Sequence[str]
+) -> dict[tuple[OwnerId, BoxId], tuple[tuple[str, bytes | None], ...]]:
+    """These entries of mailboxes, None where one has no value; of those that may not be read, nothing (RFC 9590 3)."""
+    keys = [each.key for each in found if Rights.READ in each.rights]
+    if not keys or not entries:
+        return {}
+    known = await session.services.store.run(annotations.of_boxes, session.user.owner, keys, entries)
+    return {key: tuple((entry, known.get(key, {}).get(entry)) for entry in entries) for key in keys}

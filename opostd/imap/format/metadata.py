@@ -9,7 +9,7 @@ _PLAIN = re.compile(rb"[A-Za-z0-9/._-]+")
 
 
 def format_metadata(data: MetadataData, utf8: bool = False) -> bytes:
-    """Values as strings; with NUL in them as literal8."""
+    """Values as strings; with NUL in them as literal8; NIL where there is none."""
     values = b" ".join([b"%b %b" % (_entry(entry.encode("ascii")), _value(value)) for entry, value in data.values])
     return b"* METADATA %b (%b)\r\n" % (mailbox(data.name, utf8), values)
 
@@ -24,5 +24,7 @@ def _entry(name: bytes) -> bytes:
     return name if _PLAIN.fullmatch(name) else string(name)
 
 
-def _value(value: bytes) -> bytes:
+def _value(value: bytes | None) -> bytes:
+    if value is None:
+        return b"NIL"
     return b"~" + literal(value) if b"\0" in value else string(value)

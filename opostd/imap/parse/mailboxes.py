@@ -1,10 +1,12 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, STATUS (RFC 9051 6.3.4 to 6.3.11, RFC 3501 6.3.9).
 
-LIST has the options of RFC 5258, SPECIAL-USE of RFC 6154, STATUS of RFC 5819, MYRIGHTS of RFC 8440; CREATE has its USE.
+LIST has the options of RFC 5258, SPECIAL-USE of RFC 6154, STATUS of RFC 5819, MYRIGHTS of RFC 8440, METADATA of
+RFC 9590; CREATE has its USE.
 """
 
 from opostd.imap.faults import BadUse
 from opostd.imap.limits import MAX_PATTERN_OCTETS, MAX_PATTERNS
+from opostd.imap.parse.metadata import parse_entries
 from opostd.imap.values.commands import List, Mailbox, Rename, Status, StatusItem
 from opostd.imap.wire.cursor import Cursor
 
@@ -12,7 +14,7 @@ ROLES = {role.upper(): role for role in ("Archive", "Drafts", "Junk", "Sent", "T
 """The special uses a box can have here: \\All and \\Flagged would be views of other boxes (RFC 6154 2)."""
 
 SELECT_OPTIONS = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
-RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "MYRIGHTS"})
+RETURN_OPTIONS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "MYRIGHTS", "METADATA"})
 STATUS_ITEMS = {item.value: item for item in StatusItem}
 
 
@@ -116,6 +118,7 @@ def parse_list(args: Cursor) -> List:
         patterns = [_pattern(args)]
     returns: frozenset[str] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    annotations: tuple[str, ...] = ()
     if args.take(b" ") and args.peek() not in (b"", b" "):
         at = args.at
         extended = True
@@ -123,15 +126,17 @@ def parse_list(args: Cursor) -> List:
             args.fail("RETURN", at)
 
         def option() -> str:
-            nonlocal status
+            nonlocal annotations, status
             found = _option(args, RETURN_OPTIONS)
             if found == "STATUS":
                 status = _status_items(args.sp())
+            elif found == "METADATA":
+                annotations = parse_entries(args.sp())
             return found
 
-        returns = frozenset(args.sp().list_of(option, empty=True)) - {"STATUS"}
+        returns = frozenset(args.sp().list_of(option, empty=True)) - {"STATUS", "METADATA"}
     args.end()
-    return List(reference, tuple(patterns), select, returns, extended, status)
+    return List(reference, tuple(patterns), select, returns, extended, status, annotations)
 
 
 def _option(args: Cursor, known: frozenset[str]) -> str:

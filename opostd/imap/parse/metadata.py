@@ -71,6 +71,15 @@ def parse_setmetadata(args: Cursor) -> SetMetadata:
     return SetMetadata(name, tuple(values))
 
 
+def parse_entries(args: Cursor) -> tuple[str, ...]:
+    """``"(" entry *(SP entry) ")"``, each once: METADATA among the return options of LIST (RFC 9590 5)."""
+    at = args.at
+    entries = args.list_of(lambda: _entry(args))
+    if len(entries) > MAX_METADATA_ENTRIES:
+        args.fail(f"at most {MAX_METADATA_ENTRIES} entries", at)
+    return tuple(dict.fromkeys(entries))
+
+
 def _entry(args: Cursor, *, tops: bool = False) -> str:
     at = args.at
     octets = args.astring()

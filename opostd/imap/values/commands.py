@@ -106,11 +106,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """LIST with the options of RFC 5258, 6154, 5819 and 8440, or LSUB (all options empty).
+    """LIST with the options of RFC 5258, 6154, 5819, 8440 and 9590, or LSUB (all options empty).
 
     reference and patterns: decoded Unicode.  select: of SUBSCRIBED, REMOTE, RECURSIVEMATCH, SPECIAL-USE;
     returns: of SUBSCRIBED, CHILDREN, SPECIAL-USE, MYRIGHTS.  extended: the client used a selection option, a pattern
-    list or RETURN.  status: items that RETURN (STATUS (...)) asks for.
+    list or RETURN.  status: items that RETURN (STATUS (...)) asks for; annotations: entries of METADATA (...).
     """
 
     reference: str
@@ -119,6 +119,7 @@ class List:
     returns: frozenset[str] = frozenset()
     extended: bool = False
     status: tuple[StatusItem, ...] = ()
+    annotations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

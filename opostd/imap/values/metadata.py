@@ -40,7 +40,7 @@ class MetadataChanged:
 
 @dataclass(frozen=True, slots=True)
 class MetadataData:
-    """``* METADATA mailbox (entry value ...)``; one at least."""
+    """``* METADATA mailbox (entry value ...)``; one at least.  None: the entry has no value."""
 
     name: str
-    values: tuple[tuple[str, bytes], ...]
+    values: tuple[tuple[str, bytes | None], ...]

@@ -95,6 +95,10 @@ RESPONSES: list[tuple[Response, bytes]] = [
         QuotaData(b"!partition/sda4", (Resource(b"STORAGE", 104, 10923847), Resource(b"MESSAGE", 0, 2**63 - 1))),
         b'* QUOTA "!partition/sda4" (STORAGE 104 10923847 MESSAGE 0 9223372036854775807)',
     ),
+    (
+        MetadataData("foo", (("/shared/c", None), ("/shared/d", b"NIL"))),
+        b'* METADATA foo (/shared/c NIL /shared/d "NIL")',
+    ),
     (MetadataData("", (("/shared/comment", b"Shared comment"),)), b'* METADATA "" (/shared/comment "Shared comment")'),
     (
         MetadataData("INBOX", (("/private/filters/values/small", b"SMALLER 5000"), ("/private/x", b'FROM "b"'))),
