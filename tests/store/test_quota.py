@@ -1,20 +1,23 @@
 """What an account has and may have (RFC 9208): counted with every change, whoever writes, and never over the limit."""
 
+import importlib.util
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from opostd.config import StoreSettings
 from opostd.model.errors import NoSuchAddress, NoSuchBox, OverQuota
 from opostd.model.flags import DELETED, FLAGGED, SEEN, FlagAction, Flags
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import UNLIMITED, Quota, Withdraw
-from opostd.store import boxes, changes, delivery, flags, moves, quota, schema, subscriptions, withdraw
+from opostd.store import boxes, changes, delivery, flags, migrate, moves, quota, schema, subscriptions, withdraw
 from opostd.store.quota import Own, Usage
 from opostd.store.replace import replace
 from opostd.store.run import Group, Store, Tx, writes
@@ -176,6 +179,39 @@ def test_over_the_limit(store: Store, own: Own, default: Quota) -> None:
         assert await used(world) == (190, 2)
         await world.fill("bob", 1)
         assert await used(world, "bob") == (100, 1)
+
+    run(main())
+
+
+def test_what_was_there_before(store: Store, store_settings: StoreSettings) -> None:
+    """The step of the migrations finds what a source has carried, and counts the rest."""
+    path = Path(migrate.__file__).parent / "migrations" / "versions" / "0011_quota.py"
+    spec = importlib.util.spec_from_file_location("step", path)
+    assert spec is not None
+    assert spec.loader is not None
+    step = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(step)
+
+    async def main() -> None:
+        world = await anna(store, 3)
+        owner, inbox = world.key("anna")
+        await world.send(await world.group("team", "anna"), new_post_id(), new_post_id())
+        assert len(await world.look("anna")) == 5
+        await store.run(flags.store_flags, owner, inbox, [(1, 9)], FlagAction.ADD, Flags(SEEN), None)
+        rows = (await store.run(changes.listing, owner, inbox)).rows
+        engine = sa.create_engine(store_settings.url, execution_options={"outside": True})
+        with engine.begin() as connection:
+            for statement in (
+                "UPDATE delivered_post SET bits = bits & 31",
+                "UPDATE box SET charged_octets = 7, charged_messages = 7",
+                step._UNCHARGED,
+                step._COUNT,
+            ):
+                connection.exec_driver_sql(statement)
+        engine.dispose()
+        assert (await store.run(changes.listing, owner, inbox)).rows == rows
+        assert await used(world) == (300, 3)
+        assert (await store.run(quota.usage, SYSTEM_OWNER)).octets == 0
 
     run(main())
 
