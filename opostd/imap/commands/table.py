@@ -200,6 +200,7 @@ ROWS = (
         "MULTISEARCH",
         may_expunge=multisearch.without_numbers,
         numbers=multisearch.with_numbers,
+        slow=True,
     ),
     Row(
         b"SORT",
