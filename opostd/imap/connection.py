@@ -106,7 +106,7 @@ class Connection:
         self._gone = False
         self._stopping = False
         self._busy = False
-        self._idling = False
+        self._padded = False  # what is deflated (wire/deflate)
         self._after_reply: Callable[[], Awaitable[None]] | None = None
         self._deflater: Deflater | None = None
         self._inflater: Inflater | None = None
@@ -209,7 +209,7 @@ class Connection:
                 await asyncio.sleep(0)
                 if self._gone:
                     raise Gone
-            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS], padded=self._idling))
+            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS], padded=self._padded))
 
     # The life of a connection
 
@@ -517,6 +517,13 @@ class Connection:
         self._framer.limits = frame_limits(AFTER_LOGIN, self._services.limits.max_message_octets)
 
     async def tell_changes(self, wait: Awaitable[object]) -> None:
+        self._padded = True
+        try:
+            await self._tell_changes(wait)
+        finally:
+            self._padded = False
+
+    async def _tell_changes(self, wait: Awaitable[object]) -> None:
         ended = asyncio.ensure_future(wait)
         box = self.session.selected
         self._busy = False  # an idle client is told of a stop at once
@@ -528,7 +535,6 @@ class Connection:
             await asyncio.wait([ended])
             self._busy = True
             return
-        self._idling = True
         changed = asyncio.Event()
         box.live.watchers.add(changed.set)
         try:
@@ -547,7 +553,7 @@ class Connection:
                 self._show_changes(may_expunge=True)
         finally:
             box.live.watchers.discard(changed.set)
-            self._busy, self._idling = True, False
+            self._busy = True
 
     async def _tell_news(self, ended: asyncio.Future[Any]) -> None:
         """IDLE after NOTIFY: exactly what NOTIFY has asked for (RFC 5465 4)."""
