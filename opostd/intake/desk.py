@@ -25,6 +25,8 @@ from opostd.store.run import Store
 log = logging.getLogger("opostd.intake")
 
 _TOKEN = re.compile(r"(?<![a-z0-9])[a-z2-7]{26}(?![a-z0-9])")
+# What may stand beside a word in a subject: a token, the id of a post, and what a mail program puts before an answer
+_BESIDE = re.compile(r"(?<![a-z0-9])(?:[a-z2-7]{26}|[0-9a-f]{32})(?![a-z0-9])|^(?:re|aw|sv|fwd?|wg):")
 VERBS = {
     "accept": "accept", "approve": "accept", "discard": "discard", "reject": "discard", "confirm": "confirm",
     "join": "join", "subscribe": "join", "leave": "leave", "unsubscribe": "leave", "help": "help", "recall": "recall",
@@ -42,12 +44,19 @@ def is_automatic(message: Message) -> bool:
 
 
 def verb_of(subject: str, preview: str) -> str:
-    """What is asked: the first word of the subject, else of the text; "" where neither is known."""
-    for text in (subject, preview):
-        word = re.sub(r"[^a-z]", "", text.strip().lower().partition(" ")[0])
-        if word in VERBS:
-            return VERBS[word]
-    return ""
+    """What is asked, or "".
+
+    To decide and to confirm, it is the first word of the subject, or of the text where the subject still has the token:
+    the token says of what.  To join, leave or recall, the word has to stand alone, in the subject or as the text, for
+    "leave policy" is no wish to leave.
+    """
+    if alone := VERBS.get(re.sub(r"[^a-z]", "", _BESIDE.sub("", subject.strip().lower()))):
+        return alone
+    for text in (subject, preview if _TOKEN.search(subject.lower()) else ""):
+        first = VERBS.get(re.sub(r"[^a-z]", "", text.strip().lower().partition(" ")[0]), "")
+        if first in ("accept", "discard", "confirm"):
+            return first
+    return VERBS.get(re.sub(r"[^a-z]", "", preview.lower()), "")
 
 
 class Desk:

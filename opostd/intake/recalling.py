@@ -14,10 +14,11 @@ from opostd.intake.message import Message, header_fields
 from opostd.intake.route import Router
 from opostd.mime.addresses import addresses
 from opostd.model.errors import Explained, NoSuchPost
-from opostd.model.ids import SYSTEM_OWNER, PostId, post_id_text
+from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Account, MemberRole, PostFacts, Recall, Source, Withdraw
-from opostd.store import changes, posts, provision, reach, withdraw
+from opostd.store import posts, provision, reach, withdraw
 from opostd.store.run import Store
+from opostd.store.sources import newest
 from opostd.store.withdraw import Withdrawal
 
 log = logging.getLogger("opostd.intake")
@@ -76,8 +77,7 @@ class Recalling:
 
         Raises Explained.
         """
-        rows = (await self._store.run(changes.listing, SYSTEM_OWNER, source.box)).rows[-LOOKED_AT:]
-        ids = [row.post for row in rows]
+        ids = await self._store.run(newest, source.box, LOOKED_AT)
         if written := _ID.search(subject.lower()):
             wanted = PostId(bytes.fromhex(written[0]))
             if wanted in ids:
@@ -86,7 +86,7 @@ class Recalling:
         known = {name.decode("latin-1") for value in answered for name in _MSG_ID.findall(value)[-1:]}
         if known:
             facts = await self._store.run(posts.facts, ids)
-            for id_ in reversed(ids):
+            for id_ in ids:
                 if id_ in facts and facts[id_].message_id in known:
                     return id_
         raise Explained("to recall a post, answer it with the one word recall as the subject, or name its id there")

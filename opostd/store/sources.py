@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchAddress
-from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId
 from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Recall, Source
 from opostd.store import nesting, petitions, schema, tally
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
@@ -100,6 +100,19 @@ def sources(tx: Tx) -> list[Source]:
     """All sources, by address."""
     rows = tx.execute(_SOURCE.where(_SYSTEM).order_by(_source.c.address))
     return [_source_of(row) for row in rows]
+
+
+@reads(Group.OWNER)
+def newest(tx: Tx, source_box: BoxId, limit: int) -> list[PostId]:
+    """The posts that came last into a source, the last first."""
+    dp = schema.delivered_post
+    rows = tx.execute(
+        sa.select(dp.c.post_id)
+        .where(dp.c.owner_id == SYSTEM_OWNER, dp.c.box_id == source_box)
+        .order_by(dp.c.uid.desc())
+        .limit(limit)
+    )
+    return [PostId(post) for post in rows.scalars()]
 
 
 @reads(Group.OWNER)
