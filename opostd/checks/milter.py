@@ -15,9 +15,10 @@ from pathlib import Path
 
 from opostd.checks import milter_wire as wire
 from opostd.checks.milter_wire import BadMilter, Edits, Refusal
-from opostd.config import FilterSettings
+from opostd.config import FilterSettings, LimitSettings
 from opostd.config.file import split_listen, unix_path
-from opostd.intake.message import CRLF, Message
+from opostd.intake.message import CRLF, Message, read
+from opostd.model.errors import Refused
 
 log = logging.getLogger("opostd.checks")
 
@@ -48,8 +49,9 @@ class Letter:
 class Filters:
     """Those of one server, asked one after the other."""
 
-    def __init__(self, settings: FilterSettings, *, hostname: str) -> None:
+    def __init__(self, settings: FilterSettings, *, hostname: str, limits: LimitSettings) -> None:
         self._settings = settings
+        self._limits = limits
         self._hostname = hostname
 
     @property
@@ -63,7 +65,8 @@ class Filters:
             try:
                 async with asyncio.timeout(self._settings.timeout_s):
                     edits = await self._one(place, message, letter)
-                message = wire.apply(message, edits)
+                if edits.changes or edits.body is not None:
+                    message = await asyncio.to_thread(self._applied, message, edits)
                 junk = junk or edits.junk is not None
             except FilterRefused as refused:
                 log.info("filter refused filter=%s id=%s reply=%r", place, letter.post, str(refused))
@@ -73,6 +76,15 @@ class Filters:
                 if self._settings.on_fault == "tempfail":
                     raise FilterRefused(FAULT) from error
         return message, junk
+
+    def _applied(self, message: Message, edits: Edits) -> Message:
+        """What comes of the changes, which must be a message like any other.  Raises BadMilter."""
+        changed = wire.apply(message, edits)
+        try:
+            read(changed.octets, self._limits)
+        except Refused as error:
+            raise BadMilter(f"makes a message that cannot be kept: {error}") from error
+        return changed
 
     async def _one(self, place: str, message: Message, letter: Letter) -> Edits:
         reader, writer = await _connected(place)

@@ -178,7 +178,7 @@ class Server:
         assert self.identity is not None
         context = tls.asyncio_context(self.identity)
         options = tls.twisted_options(self.identity)
-        checks, filters = self._checks(), Filters(settings.filter, hostname=settings.hostname)
+        checks, filters = self._checks(), Filters(settings.filter, hostname=settings.hostname, limits=settings.limits)
         for kind in {SMTP_DOORS[each.kind.name] for each in self.listeners if each.kind.name in SMTP_DOORS}:
             self._smtp[kind] = SmtpDoor(
                 kind=kind,

@@ -18,6 +18,7 @@ from opostd.mime.subject import base_subject
 from opostd.mime.text import preview
 from opostd.model import errors
 from opostd.model.ids import PostId
+from tests.fuzz import checks
 from tests.imap.octets import LIMITS, everything
 from tests.imap.parse.test_any import PARSERS, WORDS, outcome
 
@@ -178,6 +179,78 @@ def threads(octets: bytes) -> None:
         assert sorted(map(int, shown.replace("(", " ").replace(")", " ").split())) == list(range(1, len(rows) + 1))
 
 
+SIGNED_WORDS = [
+    *(b"DKIM-Signature: ", b"ARC-Seal: ", b"ARC-Message-Signature: ", b"ARC-Authentication-Results: ", b"From: "),
+    *(b"v=1; ", b"i=1; ", b"i=2; ", b"a=rsa-sha256; ", b"d=a.example; ", b"s=r; ", b"s=e; ", b"h=from:", b"cv=pass; "),
+    *(
+        b"bh=",
+        b"b=",
+        b"AAAA",
+        b"c=simple/relaxed; ",
+        b"l=1; ",
+        b"x=1; ",
+        b"; dmarc=pass",
+        b"\r\n ",
+        b"\r\n",
+        b'"',
+        b"(",
+        b")",
+    ),
+    *(b"p=reject; ", b"k=ed25519; ", b"t=y:s; ", b"\xff", b"=", b";"),
+]
+SPF_WORDS = [
+    *(
+        b" a",
+        b" mx",
+        b" ptr",
+        b":",
+        b" include:",
+        b" exists:",
+        b" redirect=",
+        b" ip4:",
+        b" ip6:",
+        b"/24",
+        b"//64",
+        b"%{",
+    ),
+    *(
+        b"}",
+        b"%",
+        b"i",
+        b"p",
+        b"r",
+        b"1",
+        b"9" * 30,
+        b".",
+        b"-",
+        b"+",
+        b"~all",
+        b"a.example",
+        b"192.0.2.0",
+        b"::1",
+        b"\xff",
+    ),
+]
+FILTER_WORDS = [
+    *(
+        b"|",
+        b"\0",
+        b"\0\0\0\1",
+        b"\xff\xff\xff\xff",
+        b"h",
+        b"i",
+        b"m",
+        b"b",
+        b"q",
+        b"y",
+        b"r",
+        b"t",
+        b"d",
+        b"From",
+        b"X-A",
+    ),
+    *(b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b"550 ", b"421 4.7.0 ", b"%%", b"\xff"),
+]
 MAILS = [path.read_bytes() for path in sorted(CORPUS.glob("*.eml"))]
 TARGETS = (
     Target("frame", frame, [b"".join(COMMANDS)], [*COMMANDS, *WORDS]),
@@ -186,6 +259,12 @@ TARGETS = (
     Target("message", message, MAILS, MIME_WORDS),
     Target(
         "subject", subjects, [b"[a] Re: [b] x (fwd)"], [b"re", b":", b"[", b"]", b"[fwd:", b"(fwd)", b" ", b"\t", b"x"]
+    ),
+    Target("signatures", checks.signatures, [checks.SEALED], SIGNED_WORDS),
+    Target("spf", checks.spf, [b"a mx ptr exists:%{ir}.%{d} include:b.example -all"], SPF_WORDS),
+    Target("records", checks.records, [b"v=DMARC1; p=none; pct=5", b"v=DKIM1; k=rsa; p=AAAA"], SIGNED_WORDS),
+    Target(
+        "filters", checks.filters, [b"hX-A\0b|i\0\0\0\1X-B\0c\n d|m\0\0\0\1From\0|bxy", b"y550 5.7.1 no"], FILTER_WORDS
     ),
     Target("thread", threads, [bytes(range(256))], [b"\0", b"\1\2\3\4", b"\xff" * 4]),
 )

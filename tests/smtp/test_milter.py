@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import struct
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -19,28 +18,13 @@ from opostd.config import FilterSettings
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.store.run import Store
-from tests.smtp.world import HOSTNAME, Client, Setup, World, run
-
-PROGRAM = Path(__file__).parents[1] / "support" / "milter_program.py"
-
-
-def _started(command: list[str], socket: Path, folder: Path) -> "subprocess.Popen[bytes]":
-    """A filter process that listens."""
-    with (folder / "out").open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
-    end = time.monotonic() + 20
-    while not socket.exists():
-        assert process.poll() is None, (folder / "out").read_text()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return process
+from tests.smtp.world import HOSTNAME, LIMITS, Client, Setup, World, run
+from tests.support import milters
 
 
 @pytest.fixture(scope="module")
 def libmilter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("milter")
-    socket = folder / "s"
-    process = _started(["/usr/bin/python3", str(PROGRAM), f"unix:{socket}"], socket, folder)
+    process, socket = milters.libmilter(tmp_path_factory.mktemp("milter"))
     yield f"unix:{socket}"
     process.kill()
     process.wait()
@@ -51,7 +35,7 @@ async def world(
     store: Store, *milters: str, kind: DoorKind = DoorKind.MX, timeout_s: float = 10.0, on_fault: str = "tempfail"
 ) -> AsyncIterator[World]:
     settings = FilterSettings(milters=milters, timeout_s=timeout_s, on_fault=on_fault)  # type: ignore[arg-type]
-    filters = Filters(settings, hostname=HOSTNAME)
+    filters = Filters(settings, hostname=HOSTNAME, limits=LIMITS)
     async with World(store, Setup(kind=kind, examiner=Examiner(filters=filters))) as there:
         yield there
 
@@ -258,6 +242,9 @@ MISBEHAVIOURS: dict[str, Callable[[bytes], bytes | None]] = {
     "puts a header into a header": _at_end(packet(b"h", b"X-A\0a\nBcc: eve\0") + packet(b"c")),
     "puts a header into a name": _at_end(packet(b"h", b"X-A: x\r\nX-B\0a\0") + packet(b"c")),
     "puts NUL into the body": _at_end(packet(b"b", b"a\0b") + packet(b"c")),
+    "makes a line too long": _at_end(packet(b"b", b"x" * 60_000) + packet(b"b", b"x" * 60_000) + packet(b"c")),
+    "makes a message too big": _at_end(packet(b"b", b"xxx\r\n" * 10_000) * 3 + packet(b"c")),
+    "makes a thousand headers": _at_end(packet(b"h", b"X-A\0a\0") * 1000 + packet(b"c")),
     "has a header without a place": _at_end(packet(b"i", b"\0\0") + packet(b"c")),
     "answers yes and no to a header": lambda command: (
         _offer(steps=NO_BODY) if command == b"O" else packet(b"h", b"a\0b\0")
@@ -349,7 +336,7 @@ def opendkim(tmp_path: Path) -> Iterator[str]:
         "Canonicalization relaxed/simple\nRequireSafeKeys no\nInternalHosts 0.0.0.0/0\nBackground no\n"
     )
     user = ["-u", "root"] if os.geteuid() == 0 else []
-    process = _started([program, "-f", "-x", str(configuration), *user], socket, tmp_path)
+    process = milters.started([program, "-f", "-x", str(configuration), *user], socket, tmp_path)
     yield f"unix:{socket}"
     process.kill()
     process.wait()
