@@ -17,9 +17,10 @@ from opostd.config import GroupSettings, LimitSettings, Markdown, QueueSettings
 from opostd.intake import lists
 from opostd.intake import markdown as md
 from opostd.intake.append import Appender, NewMessage, off_loop
+from opostd.intake.arrivals import arrivals
 from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
-from opostd.intake.deliver import Arrival, Deliverer, Ticket
+from opostd.intake.deliver import Arrival, Deliverer
 from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
@@ -34,14 +35,14 @@ from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
 from opostd.intake.verp import failed_paths, token_of
 from opostd.mime.facts import new_post
-from opostd.model.errors import NoSuchAddress, OverQuota, Unavailable
+from opostd.model.errors import NoSuchAddress, NotAllowed, OverQuota, Unavailable
 from opostd.model.ids import NOBODY, BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import (
+    NO_TERMS,
     UNLIMITED,
     Account,
     Mailing,
-    Notify,
     Origin,
     Outside,
     Place,
@@ -49,11 +50,11 @@ from opostd.model.records import (
     Recipient,
     Service,
     Target,
+    Terms,
     Wish,
 )
 from opostd.render.pool import RenderPool
 from opostd.store import withdraw
-from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 
 __all__ = ["Intake", "NewMessage", "Trace"]
@@ -185,6 +186,10 @@ class Intake:
         """Raises OverQuota where none of the places has room for a message; octets: of it, as far as that is known."""
         await self._fullness.check(places, octets)
 
+    def now(self) -> int:
+        """Seconds since 1970."""
+        return self._now()
+
     def on_leaving(self, callback: Callable[[], None]) -> None:
         """Call this whenever something was kept that leaves."""
         self._leaving = callback
@@ -192,7 +197,7 @@ class Intake:
     def kept(self, mailings: Sequence[Mailing]) -> None:
         """These were kept by somebody else's commit: see to their delivery.  Returns at once."""
         for mailing in mailings:
-            self._deliverer.put(_arrivals(mailing, self._now())[1])
+            self._deliverer.put(arrivals(mailing, self._now())[1])
             self._see_to_the_rest(mailing)
 
     async def owns(self, address: str, account: Account) -> bool:
@@ -213,6 +218,7 @@ class Intake:
         trace: Trace,
         envid: str = "",
         ret: str = "",
+        terms: Terms = NO_TERMS,
         examine: Examine | None = None,
     ) -> PostId:
         """Keep a message and deliver it; its id.
@@ -220,7 +226,7 @@ class Intake:
         raw: with CRLF line ends.  mail_from: of the envelope, empty for ``<>``.  recipients: from ``recipient`` or
         with the places of ``route``, 1 or more places in all.  account: whose submission it is, None for mail from
         other servers, which gets trace fields only.  markdown: which text is rendered; true is "plain", false "off".
-        envid, ret: as MAIL had them (RFC 3461).  examine: what the door asks of it; its errors are raised here.
+        envid, ret, terms: as MAIL had them (RFC 3461).  examine: what the door asks of it; its errors are raised here.
 
         Raises TooBig, BadMessage, NotAllowed, NoSuchAddress, Unavailable.
         """
@@ -260,6 +266,9 @@ class Intake:
             octets = message.topped(top).octets
             post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             services = [place for place in places if isinstance(place, Service)]
+            if (terms.hold_until or terms.require_tls) and (services or any(each.held for each in unique)):
+                # What acts on a letter does so now, and what waits for a moderator comes when they say.
+                raise NotAllowed("no future release and no REQUIRETLS for this address")
             if services:
                 await self._groups.desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
                 if len(services) == len(places):  # it has done all that it was sent for
@@ -270,7 +279,7 @@ class Intake:
                 await self._store.run(withdraw.set_end, id_, end)
             author = NOBODY if account is None else account.owner
             mailing = Mailing(
-                post, tuple(recipients), Origin(mail_from, envid, ret), author, self.moderators.held_until(now)
+                post, tuple(recipients), Origin(mail_from, envid, ret, terms), author, self.moderators.held_until(now)
             )
             await self._to_the_end(self._keep_and_deliver(mailing, now))
             if not mail_from and account is None:
@@ -317,9 +326,9 @@ class Intake:
         return md.built(message, source, html, b"=_" + post_id_text(id_).encode())
 
     async def _keep_and_deliver(self, mailing: Mailing, now: int) -> None:
-        ticket, arrivals = _arrivals(mailing, now)
-        if not await self._commit.keep(mailing, arrivals):
-            self._deliverer.put(arrivals)
+        ticket, coming = arrivals(mailing, now)
+        if not await self._commit.keep(mailing, coming):
+            self._deliverer.put(coming)
         self._see_to_the_rest(mailing)
         if ticket.left:
             await asyncio.wait([ticket.done], timeout=DELIVERY_PATIENCE_S)
@@ -382,17 +391,3 @@ class Intake:
         self._look_idle()
         if not task.cancelled():
             task.exception()  # looked at: its caller may be gone, and the log has it
-
-
-def _arrivals(mailing: Mailing, now: int) -> tuple[Ticket, list[Arrival]]:
-    """A message on its way into its boxes, each once."""
-    told: dict[tuple[OwnerId, BoxId], bool] = {}
-    for recipient in mailing.recipients:
-        success = Notify.SUCCESS in recipient.wish.notify
-        for place in recipient.places:
-            if isinstance(place, Target) and not place.held:
-                key = place.owner, place.box
-                told[key] = told.get(key, False) or (success and not place.nested)
-    ticket = Ticket(len(told), asyncio.get_running_loop().create_future())
-    delivery = Delivery(mailing.post.facts.id, mailing.post.facts.size, now, 0, ())
-    return ticket, [Arrival(*key, delivery, (ticket,), told=success) for key, success in told.items()]

@@ -16,7 +16,7 @@ from opostd.mime.facts import new_post
 from opostd.model.errors import LostPost, Refused
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, Notify, Origin, Recipient, Wish
+from opostd.model.records import Mailing, Notify, Origin, Recipient, Terms, Wish
 from opostd.store import posts, queue
 from opostd.store.run import Store
 
@@ -60,7 +60,8 @@ class Teller:
             places = await self._router.route_report(origin.sender)
             facts = (await self._store.run(posts.facts, [post])).get(post)
             header = b"" if facts is None else facts.header
-            whole = facts is not None and self._whole(told[0].action, origin.ret, facts.size, local)
+            ret = "HDRS" if origin.terms.require_tls else origin.ret
+            whole = facts is not None and self._whole(told[0].action, ret, facts.size, local)
             raw = await self._store.run(posts.raw, post) if whole else b""
         except (Refused, LostPost) as error:
             log.warning("cannot tell %s of id=%s: %s", origin.sender, post_id_text(post), error)
@@ -80,7 +81,9 @@ class Teller:
         octets = return_path("").octets + octets
         made = await asyncio.to_thread(new_post, octets, id=id_, now=now)
         log.info("told to=%s of=%s action=%s", origin.sender, post_id_text(post), told[0].action.value)
-        return (Mailing(made, (Recipient(Wish(origin.sender, Notify.NEVER), places),)),)
+        # RFC 8689 5: what is told of it needs the same care as the message.
+        own = Origin(terms=Terms(require_tls=origin.terms.require_tls))
+        return (Mailing(made, (Recipient(Wish(origin.sender, Notify.NEVER), places),), own),)
 
     async def ended(self, key: queue.Key, error: Exception | None) -> list[Mailing]:
         """What tells of a post that is in its box, or never will be (the error); kept, and its row of the spool gone.

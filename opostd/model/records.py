@@ -334,15 +334,32 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a sender asks of the way.
+
+    require_tls: only to servers that are who they should be, under TLS (RFC 8689); priority: -9 to 9 (RFC 6710);
+    hold_until: not before that time, 0 for at once (RFC 4865).
+    """
+
+    require_tls: bool = False
+    priority: int = 0
+    hold_until: int = 0
+
+
+NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Who is told what becomes of a message: the envelope's sender, empty for ``<>``, who is never told.
 
-    envid: xtext (RFC 3461 4.4); ret: FULL, HDRS or empty (RFC 3461 4.3).
+    envid: xtext (RFC 3461 4.4); ret: FULL, HDRS or empty (RFC 3461 4.3).  terms: with which it was sent.
     """
 
     sender: str = ""
     envid: str = ""
     ret: str = ""
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from opostd.smtp.params import MAX_HOLD_S, moment
+
 
 class DoorKind(Enum):
     """Which of the three doors a session came in by."""
@@ -21,7 +23,7 @@ class Offer:
     """What decides on the announcement.
 
     secure: under TLS; tls: it could be started; login: AUTH may be used now; scram: keys for it are made of passwords;
-    bearer: there is an issuer of tokens.
+    bearer: there is an issuer of tokens; now: seconds since 1970.
     """
 
     kind: DoorKind
@@ -32,6 +34,7 @@ class Offer:
     max_recipients: int
     scram: bool = True
     bearer: bool = False
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ def _auth(offer: Offer) -> str:
     return " ".join(("AUTH", *scram, *bearer, "PLAIN", "LOGIN"))
 
 
+def _future(offer: Offer) -> str:
+    if offer.kind is not DoorKind.SUBMISSION:
+        return ""
+    return f"FUTURERELEASE {MAX_HOLD_S} {moment(offer.now + MAX_HOLD_S)}"
+
+
 def _always(keyword: str) -> Callable[[Offer], str]:
     return lambda _: keyword
 
@@ -84,6 +93,28 @@ EXTENSIONS: tuple[Extension, ...] = (
         rcpt=frozenset({"NOTIFY", "ORCPT"}),
         # Whoever asked to hear of success would have us write to a sender that nobody has proved.
         deviation="On submission only: the server before us tells of mail from outside (RFC 3461 5.2.2).",
+    ),
+    Extension(
+        "REQUIRETLS",
+        "RFC 8689",
+        lambda offer: "REQUIRETLS" if offer.secure and offer.kind is not DoorKind.LMTP else "",
+        mail=frozenset({"REQUIRETLS"}),
+        deviation="The field TLS-Required is handed on and means nothing here. Refused where a moderator decides.",
+    ),
+    Extension(
+        "FUTURERELEASE",
+        "RFC 4865",
+        _future,
+        mail=frozenset({"HOLDFOR", "HOLDUNTIL"}),
+        deviation="A time that has passed is now. Refused where a moderator decides. Release comes within a minute.",
+    ),
+    Extension(
+        "MT-PRIORITY",
+        "RFC 6710",
+        lambda offer: "MT-PRIORITY" if offer.kind is DoorKind.SUBMISSION else "",
+        mail=frozenset({"MT-PRIORITY"}),
+        deviation="On submission only: who has not logged in goes before nobody. It orders what leaves; what is for"
+        " boxes here is there at once. The field MT-Priority (RFC 6758) is not read.",
     ),
     Extension("LIMITS", "RFC 9422", lambda offer: f"LIMITS RCPTMAX={offer.max_recipients}"),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),

@@ -11,11 +11,12 @@ from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
 from opostd.model.errors import OverQuota
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Wish
+from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Terms, Wish
 from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.params import MAX_HOLD_S, MailParams
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
 from opostd.smtp.transaction import Envelope, Rcpt
@@ -46,6 +47,18 @@ class Hooks:
         if refusal is not None or server.account is None or path.is_null:
             return refusal
         return None if await self._intake.owns(path.address, server.account) else say.NOT_YOUR_ADDRESS
+
+    def now(self) -> int:
+        """Seconds since 1970."""
+        return self._intake.now()
+
+    def too_far(self, params: MailParams) -> bool:
+        """Whether a message would be held for longer than is announced (RFC 4865)."""
+        return params.hold_until > self._intake.now() + MAX_HOLD_S
+
+    def _terms(self, params: MailParams) -> Terms:
+        hold_until = self._intake.now() + params.hold_for if params.hold_for else params.hold_until
+        return Terms(params.require_tls, params.priority, hold_until)
 
     async def handle_RCPT(
         self, server: "SmtpSession", session: Any, envelope: Any, path: Path
@@ -103,6 +116,7 @@ class Hooks:
             recipients=[_recipient(rcpt) for rcpt in recipients],
             envid=said.params.envid,
             ret=said.params.ret,
+            terms=self._terms(said.params),
             account=server.account,
             markdown=self._markdown,
             examine=self._examiner.of(server),

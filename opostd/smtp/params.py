@@ -1,13 +1,15 @@
 """ESMTP parameters of MAIL and RCPT.
 
 Pure.  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 4954 5 (AUTH), RFC 6531 (SMTPUTF8), RFC 3461
-(RET, ENVID, NOTIFY, ORCPT).  What must stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep
-their case (ENVID, ORCPT), and nothing stands twice.
+(RET, ENVID, NOTIFY, ORCPT), RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 8689 (REQUIRETLS).  What must
+stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep their case (ENVID, ORCPT), and nothing stands
+twice.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 from opostd.model.errors import BadSyntax
@@ -26,7 +28,10 @@ class UnknownParameter(BadSyntax):
 
 @dataclass(frozen=True, slots=True)
 class MailParams:
-    """Of MAIL.  size: octets as declared; auth: the xtext of AUTH=; None where absent.  ret, envid: DSN."""
+    """Of MAIL.  size: octets as declared; auth: the xtext of AUTH=; None where absent.  ret, envid: DSN.
+
+    hold_for: seconds; hold_until: seconds since 1970; 0 where absent.
+    """
 
     size: int | None = None
     body: Body = Body.SEVEN_BIT
@@ -34,6 +39,10 @@ class MailParams:
     auth: str | None = None
     ret: str = ""
     envid: str = ""
+    require_tls: bool = False
+    priority: int = 0
+    hold_for: int = 0
+    hold_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,10 @@ _SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 3
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")  # RFC 3461 4
 _ORCPT = re.compile(r"[A-Za-z0-9-]+;(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+_PRIORITY = re.compile(r"0|-?[1-9]\Z")  # RFC 6710 8
+_INTERVAL = re.compile(r"[1-9][0-9]{0,8}\Z")  # RFC 4865 4
+_UTC = "%Y-%m-%dT%H:%M:%SZ"  # of RFC 3339, as RFC 4865 4 has it
+MAX_HOLD_S = 366 * 86400  # what stays longer is better sent again by who wants it
 MAX_ENVID = 100  # RFC 3461 4.4
 MAX_ORCPT = 500  # RFC 3461 4.2
 
@@ -89,6 +102,7 @@ def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
         return NO_MAIL_PARAMS
     size: int | None = None
     body, smtputf8, auth, ret, envid = Body.SEVEN_BIT, False, None, "", ""
+    require_tls, priority, hold_for, hold_until = False, 0, 0, 0
     for name, value in _split(text, allowed).items():
         if name == "SIZE":
             size = int(_value(name, value, lambda v: _SIZE.match(v) is not None))
@@ -104,9 +118,35 @@ def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
             ret = _value(name, value and value.upper(), lambda v: v in {"FULL", "HDRS"})
         elif name == "ENVID":
             envid = _value(name, value, lambda v: len(v) <= MAX_ENVID and _XTEXT.match(v) is not None)
+        elif name == "REQUIRETLS":
+            if value is not None:
+                raise BadSyntax(0, "REQUIRETLS without a value")  # RFC 8689 2
+            require_tls = True
+        elif name == "MT-PRIORITY":
+            priority = int(_value(name, value, lambda v: _PRIORITY.fullmatch(v) is not None))
+        elif name == "HOLDFOR":
+            hold_for = int(_value(name, value, lambda v: _INTERVAL.match(v) is not None and int(v) <= MAX_HOLD_S))
+        elif name == "HOLDUNTIL":
+            hold_until = _moment(value or "")
         else:
             raise UnknownParameter(0, "a parameter of MAIL")
-    return MailParams(size, body, smtputf8, auth, ret, envid)
+    if hold_for and hold_until:
+        raise BadSyntax(0, "HOLDFOR or HOLDUNTIL")
+    return MailParams(size, body, smtputf8, auth, ret, envid, require_tls, priority, hold_for, hold_until)
+
+
+def _moment(value: str) -> int:
+    """``2026-11-25T20:30:00Z`` in seconds since 1970."""
+    try:
+        found = datetime.strptime(value, _UTC).replace(tzinfo=UTC)
+    except ValueError:
+        raise BadSyntax(0, "a time such as 2026-11-25T20:30:00Z") from None
+    return max(int(found.timestamp()), 1)
+
+
+def moment(seconds: int) -> str:
+    """What ``HOLDUNTIL`` would say of it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime(_UTC)
 
 
 def rcpt_params(text: str, allowed: frozenset[str]) -> RcptParams:

@@ -93,6 +93,8 @@ class SmtpSession(MessageCommands, LoginCommands, TlsCommands):
             return await self._answer(say.UNKNOWN_PARAMETER)
         mail = transaction.Mail(sender, mail_params(words, self._mail_names))
         refusal = transaction.check_mail(mail, self._rules)
+        if refusal is None and self.door.hooks.too_far(mail.params):
+            refusal = say.BAD_PARAMETER
         if refusal is None:
             refusal = await self._call_handler_hook("MAIL", sender)
         if refusal is not None:

@@ -36,7 +36,10 @@ class Session(Connection):
         octets, recipients = self.door.limits.max_message_octets, self.door.limits.max_recipients
         scram = self.door.auth is not None and self.door.auth.offers_scram
         bearer = self.door.auth is not None and self.door.auth.tokens is not None
-        offer = Offer(self.door.kind, self.secure, self.door.tls is not None, login, octets, recipients, scram, bearer)
+        offer = Offer(
+            self.door.kind, self.secure, self.door.tls is not None, login, octets, recipients, scram, bearer,
+            self.door.hooks.now(),
+        )  # fmt: skip
         self._keywords = extensions.keywords(offer)
         self._mail_names, self._rcpt_names = extensions.parameters(offer)
         self._may_login = login

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import PostId
-from opostd.model.records import Mailing, Notify, Origin, Wish
+from opostd.model.records import Mailing, Notify, Origin, Terms, Wish
 from opostd.store import posts, schema
 from opostd.store.database import chunks
 from opostd.store.queue import MAX_ERROR_CHARS
@@ -29,6 +29,7 @@ _LATER = sa.update(_out).where(*_THIS).returning(_out.c.domain)
 _COLUMNS = (
     *_KEY, _out.c.domain, _out.c.attempts, _out.c.next_at, _out.c.created, _out.c.last_error, _out.c.warned,
     _out.c.sender, _out.c.envid, _out.c.ret, _out.c.notify, _out.c.orcpt, _out.c.via,
+    _out.c.require_tls, _out.c.priority,
 )  # fmt: skip
 
 
@@ -80,7 +81,8 @@ class Later:
 
 
 def _leaving(row: Sequence[object]) -> Leaving:
-    post, address, domain, attempts, next_at, created, last_error, warned, sender, envid, ret, notify, orcpt, via = row
+    post, address, domain, attempts, next_at, created, last_error, warned, sender, envid, ret, *rest = row
+    notify, orcpt, via, require_tls, priority = rest
     return Leaving(
         PostId(post),  # type: ignore[arg-type]
         str(address),
@@ -90,7 +92,7 @@ def _leaving(row: Sequence[object]) -> Leaving:
         created,  # type: ignore[arg-type]
         str(last_error),
         bool(warned),
-        Origin(str(sender), str(envid), str(ret)),
+        Origin(str(sender), str(envid), str(ret), Terms(bool(require_tls), priority)),  # type: ignore[arg-type]
         Notify(notify),  # type: ignore[arg-type]
         str(orcpt),
         str(via),
@@ -113,15 +115,16 @@ def of_post(tx: Tx, post: PostId) -> list[Leaving]:
 
 @writes(Group.POST)
 def lease(tx: Tx, now: int, lease_s: int, limit: int, busy: Sequence[str] = ()) -> list[Leaving]:
-    """Rows whose time has come and that nobody else has, for so many seconds; by age.  Each counts as one attempt.
+    """Rows whose time has come and that nobody else has, for so many seconds; by priority, then age.
 
-    busy: domains of which no more are wanted now.
+    Each counts as one attempt.  busy: domains of which no more are wanted now.
     """
+    # Only rows that are due are sorted: a few, but after an outage.
     free = _out.c.lease_until <= now
     due = sa.select(*_KEY).where(_out.c.next_at <= now, free)
     if busy:
         due = due.where(_out.c.domain.not_in(busy))
-    chosen = tx.execute(due.order_by(_out.c.next_at, *_KEY).limit(limit))
+    chosen = tx.execute(due.order_by(_out.c.priority.desc(), _out.c.next_at, *_KEY).limit(limit))
     found: list[Leaving] = []
     for page in chunks([tuple(row) for row in chosen], PAGE):
         # "free" again: who waited here for another agent's COMMIT finds the row leased, and leaves it.
@@ -132,7 +135,7 @@ def lease(tx: Tx, now: int, lease_s: int, limit: int, busy: Sequence[str] = ()) 
             .returning(*_COLUMNS)
         )
         found += [_leaving(tuple(row)) for row in rows]
-    found.sort(key=lambda each: (each.next_at, each.key))
+    found.sort(key=lambda each: (-each.origin.terms.priority, each.next_at, each.key))
     return found
 
 

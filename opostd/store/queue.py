@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
-from opostd.model.records import Mailing, Origin, Wish
+from opostd.model.records import Mailing, Origin, Terms, Wish
 from opostd.store import held, posts, schema
 from opostd.store.database import chunks
 from opostd.store.run import Group, Tx, reads, writes
@@ -61,11 +61,13 @@ class Pending:
 _COLUMNS = (
     *_KEY, _spool.c.source, _spool.c.attempts, _spool.c.next_at, _spool.c.created, _spool.c.last_error,
     _spool.c.warned, _spool.c.sender, _spool.c.envid, _spool.c.ret, _spool.c.wishes,
+    _spool.c.require_tls,
 )  # fmt: skip
 
 
 def _pending(row: Sequence[object]) -> Pending:
-    post, owner, box, source, attempts, next_at, created, last_error, warned, sender, envid, ret, wishes = row
+    post, owner, box, source, attempts, next_at, created, last_error, warned, sender, envid, ret, *rest = row
+    wishes, require_tls = rest
     return Pending(
         PostId(post),  # type: ignore[arg-type]
         OwnerId(owner),  # type: ignore[arg-type]
@@ -76,7 +78,7 @@ def _pending(row: Sequence[object]) -> Pending:
         created,  # type: ignore[arg-type]
         last_error,  # type: ignore[arg-type]
         bool(warned),
-        Origin(str(sender), str(envid), str(ret)),
+        Origin(str(sender), str(envid), str(ret), Terms(bool(require_tls))),
         read_wishes(str(wishes)),
     )
 

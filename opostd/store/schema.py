@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.types import PostIdType
 
-REVISION = "0017"
+REVISION = "0018"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 metadata: dict[Group, sa.MetaData] = {group: sa.MetaData() for group in Group}
@@ -411,6 +411,7 @@ spool = sa.Table(
     _text("wishes"),  # the recipients that led here, a line each: address, NOTIFY bits, ORCPT or nothing
     _text("envid"),
     _text("ret"),
+    sa.Column("require_tls", sa.Boolean, nullable=False, server_default=sa.false()),  # of what its sender is told, too
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),  # of the delay
     sa.Index("spool_next", "next_at"),
     sqlite_with_rowid=False,
@@ -461,6 +462,8 @@ outgoing = sa.Table(
     _text("envid"),
     _text("ret"),
     _text("via"),  # the address of the source whose copy it is; empty: its sender named the address
+    sa.Column("require_tls", sa.Boolean, nullable=False, server_default=sa.false()),  # RFC 8689
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # RFC 6710
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,

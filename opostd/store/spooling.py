@@ -58,14 +58,16 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int, delivered: Set[PostId] 
                     waiting.setdefault(place.box, {})[recipient.wish] = None
                 elif isinstance(place, Target):
                     wishes.setdefault((place.owner, place.box, place.source), {})[_wish(recipient.wish, place)] = None
+        terms = mailing.origin.terms
+        begins = max(now, terms.hold_until)
         about = {
             "post_id": mailing.post.facts.id,
-            "created": now,
+            "created": begins,
             "sender": storable(mailing.origin.sender),
             "envid": mailing.origin.envid,
             "ret": mailing.origin.ret,
         }
-        common = {**about, "next_at": now}
+        common = {**about, "next_at": begins, "require_tls": terms.require_tls}
         decided = {**about, "author": mailing.author, "expires": mailing.held_until}
         held += [{**decided, "box_id": box, "wishes": storable(write_wishes(those))} for box, those in waiting.items()]
         for_boxes = [] if mailing.post.facts.id in delivered else wishes.items()
@@ -75,7 +77,8 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int, delivered: Set[PostId] 
         ]
         for address in named:  # who is named gets no copy of a group's beside it
             copies.pop(address.lower(), None)
-        elsewhere += [{**common, **_address(place, wish)} for place, wish in (*named.values(), *copies.values())]
+        outgoing = {**common, "priority": terms.priority}
+        elsewhere += [{**outgoing, **_address(place, wish)} for place, wish in (*named.values(), *copies.values())]
     for rows in chunks(boxes):
         insert_new(tx, schema.spool, rows)
     for rows in chunks(elsewhere):

@@ -29,7 +29,7 @@ from opostd.worker.host import Host, NoService, NoSuchDomain
 from opostd.worker.hosts import Hosts
 from opostd.worker.message import parcel
 from opostd.worker.rewrite import Rewriter
-from opostd.worker.session import Envelope, Session, Timeouts
+from opostd.worker.session import NO_REQUIRETLS, Envelope, Session, Timeouts
 from opostd.worker.verdict import verdict
 
 log = logging.getLogger("opostd.agent")
@@ -207,7 +207,11 @@ class DeliveryAgent:
         return len(rows)
 
     def _set_out(self, destination: Destination, job: Job) -> None:
-        destination.jobs.append(job)
+        jobs, priority = destination.jobs, job.origin.terms.priority
+        at = len(jobs)
+        while at and jobs[at - 1].origin.terms.priority < priority:  # RFC 6710 5.1
+            at -= 1
+        jobs.insert(at, job)
         destination.news.set()
         self._staff(destination)
 
@@ -284,17 +288,20 @@ class DeliveryAgent:
         if job.via and self._rewriter is not None:
             raw = await self._rewriter.copy(raw, job.via)
         ready = await asyncio.to_thread(parcel, raw, self._sign)
-        if session is not None and (not session.alive or session.sent >= self._relay.messages_per_connection):
+        care = job.origin.terms.require_tls
+        if session is not None and (
+            not session.alive or session.sent >= self._relay.messages_per_connection or (care and not session.keeps_tls)
+        ):
             await session.quit()
             session = None
         fresh = session is None
         try:
             if session is None:
-                session = await self._connect(destination)
+                session = await self._connect(destination, care)
             outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
             if not fresh and not session.heard:
                 # It had closed the idle connection meanwhile: that says nothing of this message.
-                session = await self._connect(destination)
+                session = await self._connect(destination, care)
                 outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
         except NoService as error:
             await self._away(destination, job, Outcome(Fate.LATER, error.status, str(error)))
@@ -310,20 +317,28 @@ class DeliveryAgent:
 
     def _envelope(self, job: Job) -> Envelope:
         wishes = tuple(row.wish for row in job.rows)
-        return Envelope(job.origin.sender, wishes, job.origin.envid, job.origin.ret)
+        return Envelope(job.origin.sender, wishes, job.origin.envid, job.origin.ret, job.origin.terms)
 
     def _ours(self, job: Job) -> bool:
         now = self._now()
         return all(self._held.get(row.key, 0) > now for row in job.rows)
 
-    async def _connect(self, destination: Destination) -> Session:
-        """To the first of its servers that takes us.  Raises NoService, NoSuchDomain."""
+    async def _connect(self, destination: Destination, care: bool) -> Session:
+        """To the first of its servers that takes us.  care: that keeps to REQUIRETLS.  Raises both."""
+        careless = ""
         problems: list[NoService] = []
         for host in await self._hosts.servers(destination.name):
             try:
-                return await self._open(host)
+                session = await self._open(host)
             except NoService as error:
                 problems.append(error)
+                continue
+            if not care or session.keeps_tls:
+                return session
+            careless = f"{host.name} does not keep to REQUIRETLS"
+            await session.quit()
+        if careless and not problems:
+            raise NoSuchDomain(careless, NO_REQUIRETLS)
         raise NoService("; ".join(map(str, problems)), problems[-1].status)
 
     async def _open(self, host: Host) -> Session:

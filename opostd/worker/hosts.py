@@ -38,8 +38,9 @@ class Smarthost:
         place = split_listen(relay.smarthost)
         assert place is not None  # checked with the settings
         self._host = Host(
-            place[0], place[1], relay.tls, relay.implicit_tls, relay.ca_file, relay.user, _password(relay)
-        )
+            place[0], place[1], relay.tls, relay.implicit_tls, relay.ca_file, relay.user, _password(relay),
+            vouched=relay.tls == "verify",
+        )  # fmt: skip
 
     def destination(self, domain: str) -> str:
         return self._host.name

@@ -1,8 +1,9 @@
 """A connection to another server: opened, secured, logged in, and used for one message after the other.
 
 RFC 5321 4.5.3.2 (timeouts), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 1870 (SIZE), RFC 6152
-(8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 5.2.1 (DSN).  What must stay true: a password is told under TLS or on loopback
-only; what a server said before TLS counts for nothing after it; every wait ends; what it answers is bounded.
+(8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 5.2.1 (DSN), RFC 8689 (REQUIRETLS), RFC 6710 (MT-PRIORITY).  What must stay
+true: a password is told under TLS or on loopback only; what a server said before TLS counts for nothing after it; every
+wait ends; what it answers is bounded.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from opostd.model.records import Notify, Wish
+from opostd.model.records import NO_TERMS, Notify, Terms, Wish
 from opostd.worker.answer import Answer, BadAnswer, Fate, Outcome, answer, outcome, read_line
 from opostd.worker.dane import vouched_for
 from opostd.worker.host import Host, NoService, NoSuchDomain, chain_of, context_for
@@ -22,6 +23,7 @@ from opostd.worker.message import Parcel
 MAX_LINE = 4096  # octets of a line that is read; RFC 5321 4.5.3.1.5 gives it 512
 MAX_LINES = 200  # of one reply
 CHUNK = 64 * 1024
+NO_REQUIRETLS = "5.7.30"  # RFC 8689 4.2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Of one transaction.  sender: empty for ``<>``; envid, ret: as they came."""
+    """Of one transaction.  sender: empty for ``<>``; envid, ret, terms: as they came."""
 
     sender: str
     wishes: tuple[Wish, ...]
     envid: str = ""
     ret: str = ""
+    terms: Terms = NO_TERMS
 
 
 class Session:
@@ -58,6 +61,12 @@ class Session:
         self._writer = writer
         self._timeouts = timeouts
         self._offers: dict[str, str] = {}
+        self._secure = False
+
+    @property
+    def keeps_tls(self) -> bool:
+        """Whether what asks for REQUIRETLS may go here: its own domain says who it is, and it does the same."""
+        return self._secure and self.host.vouched and "REQUIRETLS" in self._offers
 
     @classmethod
     async def open(cls, host: Host, hostname: str, timeouts: Timeouts, *, plain: bool = False) -> "Session":
@@ -140,6 +149,7 @@ class Session:
                 await self._hello(hostname)
             elif self.host.tls != "may":
                 raise NoService(f"{self.host.name} offers no TLS", "4.7.4" if self.host.vouched else "4.4.1")
+        self._secure = secure
         if self.host.user:
             if not secure and not _on_loopback(self._writer):
                 raise NoService(f"no password is told to {self.host.name} without TLS")
@@ -203,6 +213,8 @@ class Session:
             return Outcome(Fate.FAILED, "5.6.7", f"{self.host.name} takes no addresses or headers in UTF-8")
         if parcel.eight_bit and "8BITMIME" not in self._offers:
             return Outcome(Fate.FAILED, "5.6.3", f"{self.host.name} takes no 8-bit message")
+        if envelope.terms.require_tls and not self.keeps_tls:
+            return Outcome(Fate.FAILED, NO_REQUIRETLS, f"{self.host.name} does not keep to REQUIRETLS")
         limit = self._offers.get("SIZE", "")
         if limit.isascii() and limit.isdigit() and 0 < int(limit[:20]) < parcel.size:
             return Outcome(Fate.FAILED, "5.3.4", f"{self.host.name} takes {limit[:20]} octets at most")
@@ -264,6 +276,10 @@ class Session:
             words.append("BODY=8BITMIME")
         if parcel.wide or not all(each.isascii() for each in (envelope.sender, *(w.address for w in envelope.wishes))):
             words.append("SMTPUTF8")
+        if envelope.terms.require_tls:
+            words.append("REQUIRETLS")
+        if envelope.terms.priority and "MT-PRIORITY" in self._offers:
+            words.append(f"MT-PRIORITY={envelope.terms.priority}")
         if "DSN" in self._offers:
             words += [f"RET={envelope.ret}"] * bool(envelope.ret) + [f"ENVID={envelope.envid}"] * bool(envelope.envid)
         return " ".join(words)

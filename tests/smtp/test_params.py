@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from opostd.model.errors import BadSyntax
 from opostd.smtp.params import Body, MailParams, RcptParams, UnknownParameter, mail_params, rcpt_params
 
-MAIL = frozenset({"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"})
+MAIL = frozenset(
+    {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID", "REQUIRETLS", "MT-PRIORITY", "HOLDFOR", "HOLDUNTIL"}
+)
 RCPT = frozenset({"NOTIFY", "ORCPT"})
 
 GOOD_MAIL = [
@@ -19,12 +21,18 @@ GOOD_MAIL = [
     ("AUTH=<>", MailParams(auth="<>")),
     ("AUTH=e+3Dmc2@example.com", MailParams(auth="e+3Dmc2@example.com")),
     ("RET=hdrs ENVID=QQ314159", MailParams(ret="HDRS", envid="QQ314159")),
+    ("requiretls mt-priority=-9", MailParams(require_tls=True, priority=-9)),
+    ("MT-PRIORITY=0 HOLDFOR=31622400", MailParams(hold_for=31622400)),
+    ("HOLDUNTIL=2026-11-25T20:30:00Z", MailParams(hold_until=1795638600)),
 ]
 
 BAD_MAIL = [
     "SIZE", "SIZE=", "SIZE=-1", "SIZE=+5", "SIZE=1_0", "SIZE=abc", "SIZE=1.5", "SIZE=123456789012345678901", "SIZE=٣",
     "SIZE=1 SIZE=1", "BODY", "BODY=BINARYMIME", "BODY=8BIT", "SMTPUTF8=1", "SMTPUTF8 smtputf8", "AUTH=a+3", "AUTH=a+3d",
     "=1", "SI ZE=1 = ", "SIZE=1=2", "ENVID=", "ENVID=" + "a" * 101, "RET=ALL", "SIZE=1\t2", "\x01",
+    "REQUIRETLS=", "REQUIRETLS=YES", "MT-PRIORITY", "MT-PRIORITY=10", "MT-PRIORITY=+1", "MT-PRIORITY=-0", "MT-PRIORITY=٣",
+    "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=01", "HOLDFOR=31622401", "HOLDFOR=-5", "HOLDFOR=9999999999", "HOLDUNTIL=now",
+    "HOLDUNTIL=2026-11-25T20:30:00", "HOLDUNTIL=2026-13-25T20:30:00Z", "HOLDFOR=1 HOLDUNTIL=2026-11-25T20:30:00Z",
 ]  # fmt: skip
 
 

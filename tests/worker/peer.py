@@ -26,16 +26,38 @@ class Peer:
     said: list[str] = field(default_factory=list)
     connections: int = 0
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)  # recipients of what asked for REQUIRETLS
 
     def copies(self, address: str) -> int:
         return sum(each.recipients.count(address) for each in self.taken)
 
 
+class _Server(SMTP):
+    """aiosmtpd refuses parameters that it does not know."""
+
+    def _getparams(self, params: Any) -> Any:
+        return super()._getparams([each for each in params if each != "REQUIRETLS"])
+
+
 class _Handler:
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, requiretls: bool) -> None:
         self.peer = peer
+        self.requiretls = requiretls
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], *(["250-REQUIRETLS"] if self.requiretls else []), responses[-1]]
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if "REQUIRETLS" in envelope.mail_options:
+            self.peer.required += envelope.rcpt_tos
         self.peer.taken.append(Taken(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content))
         return "250 2.0.0 taken"
 
@@ -47,8 +69,9 @@ async def aiosmtpd_peer(
     port: int = 0,
     address: str = "127.0.0.1",
     name: str = "peer.example",
+    requiretls: bool = False,
 ) -> AsyncIterator[Peer]:
-    """aiosmtpd as it comes: STARTTLS with a context, AUTH with a login."""
+    """aiosmtpd as it comes: STARTTLS with a context, AUTH with a login; REQUIRETLS, which it does not know, if wanted."""
     peer = Peer()
     sessions: list[SMTP] = []
 
@@ -58,8 +81,8 @@ async def aiosmtpd_peer(
 
     def make() -> SMTP:
         peer.connections += 1
-        session = SMTP(
-            _Handler(peer),
+        session = (_Server if requiretls else SMTP)(
+            _Handler(peer, requiretls),
             hostname=name,
             tls_context=context,
             require_starttls=context is not None,
