@@ -2,7 +2,7 @@
 
 anna, bob and root (an administrator) log in with ``secret``; cara is disabled; ``sales`` is an alias of anna and bob,
 ``postmaster`` of root, ``team`` a group of anna and bob that locals may post to, ``everyone`` is as it comes; anna owns
-``news``, where the posts of who is no member wait for her.
+``news``, where the posts of who is no member wait for her, whoever asks may join, and a second reply is one too many.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings, LimitSettings, Markdown, RenderSettings
 from opostd.intake.intake import Intake
-from opostd.model.records import Account, AccountState, MemberRole, Moderation, PostPolicy
+from opostd.model.records import Account, AccountState, Joining, MemberRole, Moderation, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
 from opostd.smtp.examine import Examiner
@@ -143,6 +143,8 @@ class World:
             self.store, f"news@{DOMAIN}", title="News", members=members[:1], post=PostPolicy.ANYONE, now=NOW
         )
         await provision.change(self.store, f"news@{DOMAIN}", "moderation", int(Moderation.NON_MEMBERS))
+        await provision.change(self.store, f"news@{DOMAIN}", "joining", int(Joining.OPEN))
+        await provision.change(self.store, f"news@{DOMAIN}", "brake", 1)
         await provision.give_role(self.store, f"news@{DOMAIN}", members[0], MemberRole.OWNER)
 
     async def messages(self, user: str, box: str = "INBOX") -> list[bytes]:
