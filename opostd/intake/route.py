@@ -96,11 +96,14 @@ class Router:
         if self._is_outside(sender) and self.relay:
             return (accounts.outside(sender),)
         # The server tells itself nothing, and a group is no place for what one person is to be told.
-        return tuple(
+        found = tuple(
             each
             for each in await self.route(sender, None)
             if (isinstance(each, Outside) and not each.via) or (isinstance(each, Target) and not each.source)
         )
+        if not found:
+            raise NoSuchAddress(f"{sender} is no person")
+        return found
 
     def is_ours(self, address: str) -> bool:
         """Whether an address is in a domain of ours; an empty one is in none."""
@@ -212,9 +215,7 @@ class Router:
         """Where what concerns a source goes: the address that was set for it, else its owners, else postmaster."""
         if source.bounces_to:
             try:
-                if places := await self.route_report(source.bounces_to):
-                    return places
-                log.warning("bounces of %s do not go to a group: they would come back", source.address)
+                return await self.route_report(source.bounces_to)
             except Refused as error:
                 log.warning("bounces of %s cannot go to %s: %s", source.address, source.bounces_to, error)
         return tuple(await self._owners_inboxes(source.box)) or await self.route(

@@ -137,3 +137,24 @@ def test_postmaster_without_an_administrator_is_nobody(store: Store) -> None:
                 await here.intake.route("postmaster", None)
 
     asyncio.run(main())
+
+
+def test_what_is_told_goes_to_people(store: Store) -> None:
+    """Not to a group, whose members would all hear it, and not to the server itself."""
+
+    async def main() -> None:
+        async with world(store) as here:
+            await add_groups(here)
+            await provision.add_alias(store, f"both@{DOMAIN}", [f"anna@{DOMAIN}", f"anyone@{DOMAIN}"])
+            router = here.intake._router
+            names = await named_boxes(here)
+            for address in ("anna", "both"):
+                (target,) = await router.route_report(f"{address}@{DOMAIN}")
+                assert names[target.owner, target.box] == "anna"
+            (target,) = await router.route_report(f"anyone-owner@{DOMAIN}")
+            assert names[target.owner, target.box] == "root"
+            for address in ("anyone", "anyone-join", "local-request", "nobody"):
+                with pytest.raises((NoSuchAddress, NotAllowed)):
+                    await router.route_report(f"{address}@{DOMAIN}")
+
+    asyncio.run(main())
