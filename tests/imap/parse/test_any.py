@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opostd.imap.parse import acl, append, auth, copy, fetch, mailboxes, search, select, sort, store
+from opostd.imap.parse import (
+    acl,
+    append,
+    auth,
+    copy,
+    fetch,
+    mailboxes,
+    multisearch,
+    notify,
+    search,
+    select,
+    sort,
+    store,
+)
 from opostd.imap.parse import any as any_
 from opostd.imap.wire.cursor import Cursor
 from opostd.imap.wire.framing import Frame, Framer
@@ -28,6 +41,8 @@ PARSERS: list[Callable[[Cursor], Any]] = [
     copy.parse_uid_expunge,
     partial(fetch.parse_fetch, by_uid=False),
     mailboxes.parse_create,
+    multisearch.parse_multisearch,
+    notify.parse_notify,
     mailboxes.parse_list,
     mailboxes.parse_lsub,
     mailboxes.parse_mailbox,
@@ -57,6 +72,7 @@ WORDS = [
         b" (CHANGEDSINCE 1 VANISHED)",
         b"MODSEQ ",
     ),
+    *(b"SET ", b"STATUS ", b"IN ", b"personal", b"subtree ", b"selected", b"MessageNew", b"MessageExpunge", b"NONE"),
     *(
         b"SUBSCRIBED",
         b"RETURN ",

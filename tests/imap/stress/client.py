@@ -20,8 +20,13 @@ def written(uids: Iterable[int]) -> str:
     return ",".join(str(uid) for uid in uids)
 
 
+LISTEN = (
+    "NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange)) (mailboxes Other (MessageNew MessageExpunge))"
+)
+
+
 class Client:
-    """mode: plain, condstore or qresync; chosen anew at each connection."""
+    """mode: plain, condstore or qresync; chosen anew at each connection, as whether it listens all the time (RFC 5465)."""
 
     def __init__(self, name: str, port: int, user: str, password: str, truth: Truth, chance: random.Random) -> None:
         self.name = name
@@ -32,13 +37,14 @@ class Client:
         self._port, self._user, self._password = port, user, password
         self._truth = truth
         self._validity = 0
+        self._listens = False
         self._tags = 0
         self._writer: asyncio.StreamWriter | None = None
 
     # Octets
 
-    async def connect(self, mode: str | None = None, resync: bool = False) -> None:
-        """resync: by QRESYNC from what is believed now."""
+    async def connect(self, mode: str | None = None, resync: bool = False, listens: bool | None = None) -> None:
+        """resync: by QRESYNC from what is believed now.  listens: says NOTIFY; None is by chance."""
         mode = mode or self.chance.choice(["plain", "condstore", "qresync", "qresync"])
         before = self.belief
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -49,6 +55,9 @@ class Client:
             await self.command("ENABLE CONDSTORE")
         elif mode == "qresync":
             await self.command("ENABLE QRESYNC")
+        self._listens = self.chance.random() < 0.4 if listens is None else listens
+        if self._listens:
+            await self.command(LISTEN)
         self.belief.aware, self.belief.vanished = mode != "plain", mode == "qresync"
         if resync and mode == "qresync" and before.highestmodseq:
             await self._resync(before)
@@ -183,7 +192,7 @@ class Client:
             return
         sign = self.chance.choice(["+", "-", "", "+"])
         flags = frozenset(self.chance.sample(FLAGS, self.chance.randint(1, 2)))
-        silent = ".SILENT" if self.chance.random() < 0.6 else ""
+        silent = ".SILENT" if not self._listens and self.chance.random() < 0.6 else ""
         condition = ""
         if self.belief.aware and self.chance.random() < 0.4:
             condition = f" (UNCHANGEDSINCE {max(0, self.belief.highestmodseq - self.chance.randint(0, 8))})"
@@ -219,7 +228,8 @@ class Client:
 
     async def _search(self) -> None:
         if self.chance.random() < 0.5:
-            (line, _) = await self.command("SEARCH ALL", may_expunge=False)
+            lines = await self.command("SEARCH ALL", may_expunge=False)
+            (line,) = [each for each in lines if each.startswith("* SEARCH")]
             found = [int(word) for word in line.split()[2:]]
             assert found == sorted(set(found)), f"not ascending: {line}"
             assert all(1 <= number <= len(self.belief.messages) for number in found), line
@@ -230,7 +240,7 @@ class Client:
     async def _idle(self) -> None:
         tag = self._send("IDLE")
         while not (line := await self._line()).startswith("+ "):
-            assert self.belief.hear(line, may_expunge=True, complete=True, told=set()), line
+            self._hear_idling(line)
         until = asyncio.get_running_loop().time() + self.chance.uniform(0.02, 0.3)
         while (left := until - asyncio.get_running_loop().time()) > 0:
             try:
@@ -239,9 +249,13 @@ class Client:
             except TimeoutError:
                 break
             self._note("S: " + line)
-            assert self.belief.hear(line, may_expunge=True, complete=True, told=set()), line
+            self._hear_idling(line)
         self._write("DONE\r\n")
         await self._answer(tag, True, True, set())
+
+    def _hear_idling(self, line: str) -> None:
+        about = self.belief.hear(line, may_expunge=True, complete=True, told=set())
+        assert about or (self._listens and line.startswith("* STATUS Other (")), line
 
     async def _status(self) -> None:
         items = "MESSAGES UIDNEXT UNSEEN DELETED SIZE" + (" HIGHESTMODSEQ" if self.belief.aware else "")
@@ -250,10 +264,13 @@ class Client:
     async def _expunge(self) -> None:
         if uids := self._some_uids():
             told: set[int] = set()
-            line = f"UID STORE {written(uids)} +FLAGS.SILENT (\\Deleted)"
+            # What is pushed may be older than what its own STORE does: a client that listens has that told.
+            silent = "" if self._listens else ".SILENT"
+            line = f"UID STORE {written(uids)} +FLAGS{silent} (\\Deleted)"
             meant = [each for each in self.belief.messages if each.uid in uids]
             await self.command(line, told=told)
-            self._changed_by_me(meant, "+", frozenset(["\\Deleted"]), told, set())
+            if silent:
+                self._changed_by_me(meant, "+", frozenset(["\\Deleted"]), told, set())
             await self.command(f"UID EXPUNGE {written(uids)}" if self.chance.random() < 0.7 else "EXPUNGE")
 
     async def _move(self) -> None:

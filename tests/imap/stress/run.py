@@ -100,7 +100,7 @@ async def stress(ports: Sequence[int], *, clients: int, seconds: float, seed: in
     loop = asyncio.get_running_loop()
     try:
         await _all([(each, each.connect()) for each in people])
-        await _all([(each, each.connect("plain")) for each in writers])
+        await _all([(each, each.connect("plain", listens=False)) for each in writers])
         end = loop.time() + seconds
         while loop.time() < end:
             until = min(end, loop.time() + ROUND_S)
