@@ -62,8 +62,8 @@ class Router:
                 raise NotAllowed(f"no relaying to {address}")
             return (accounts.outside(address),)
         addr = accounts.fold_address(address, self.domains)
-        if (token := token_of(addr)) is not None:
-            return await self._owners(token)
+        if (token := token_of(addr)) is not None and (owners := await self._owners(token)) is not None:
+            return owners
         found = (await self._look_up([addr])).get(addr)
         if found is not None and found.kind is AddressKind.USER:  # nearly all
             return (await self._inbox(found.owner),)
@@ -203,13 +203,11 @@ class Router:
         found = await self.store.run(outside.reading, [source.box, *below])
         return [Outside(each.address, via, return_path(each.token, via)) for via, each in found]
 
-    async def _owners(self, token: str) -> tuple[Place, ...]:
-        """Who hears of mail to a member elsewhere that came back.  Raises NoSuchAddress, Unavailable."""
+    async def _owners(self, token: str) -> tuple[Place, ...] | None:
+        """Who hears of mail to a member elsewhere that came back; None where nobody has this token."""
         member = await self.store.run(outside.of_token, token)
         source = None if member is None else await self.store.run(provision.source, member.source)
-        if source is None:
-            raise NoSuchAddress("no such return path")
-        return await self.owners(source)
+        return None if source is None else await self.owners(source)
 
     async def owners(self, source: Source) -> tuple[Place, ...]:
         """Where what concerns a source goes: the address that was set for it, else its owners, else postmaster."""

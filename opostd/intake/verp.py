@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 _BOUNCE = re.compile(r"bounce\+([a-z2-7]{16})@")
 _REPORT = re.compile(rb"(?im)^content-type:[ \t]*multipart/report\b")
+# What a server thinks of us, or of a message, is not the member's doing (RFC 3463 3.7, 3.8).
+_POLICY = re.compile(rb"(?im)^status:[ \t]*[45]\.[67]\.")
 _FAILED = re.compile(rb"(?im)^action:[ \t]*failed\b")
 MAX_LOOKED_AT = 256 * 1024  # octets: a report stands before what it returns
 
@@ -31,5 +33,11 @@ def failed_paths(recipients: Iterable[str], raw: bytes) -> list[str]:
 
 
 def says_failed(raw: bytes) -> bool:
-    """Whether a message reports a failure: not a delay, not an answer from somebody on holiday."""
-    return bool(_REPORT.search(raw[:MAX_LOOKED_AT]) and _FAILED.search(raw[:MAX_LOOKED_AT]))
+    """Whether a message reports that an address fails: no delay, no holiday, no refusal of us."""
+    head = raw[:MAX_LOOKED_AT]
+    return bool(_REPORT.search(head) and _FAILED.search(head) and not _POLICY.search(head))
+
+
+def counts(status: str) -> bool:
+    """Whether a failure with this enhanced code is the address's."""
+    return status[:3] not in ("5.6", "5.7")

@@ -17,6 +17,7 @@ from opostd.config import QueueSettings, RelaySettings
 from opostd.intake.intake import Intake, wall_clock
 from opostd.intake.report import Action
 from opostd.intake.schedule import Schedule
+from opostd.intake.verp import counts
 from opostd.model.errors import LostPost, Unavailable
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Mailing, Origin
@@ -377,7 +378,7 @@ class DeliveryAgent:
                     )
                 if await self._store.run(outgoing.settle, made.done, made.later, reports, now):
                     self._intake.kept(reports)
-                    if Action.FAILED in made.statuses:
+                    if any(counts(each.status) for each in made.statuses.get(Action.FAILED, ())):
                         self._intake.bounced(job.origin.sender)
                 return
             except Unavailable as error:

@@ -132,6 +132,23 @@ def test_what_is_taken_back_does_not_leave_any_more(store: Store) -> None:
     asyncio.run(main())
 
 
+def test_who_refuses_us_pauses_nobody(sqlite: Store) -> None:
+    async def main() -> None:
+        async with (
+            told_peer(lambda line: "550 5.7.1 listed" if line == "DATA" else None) as peer,
+            site(sqlite, peer) as here,
+        ):
+            await provision.add_group(sqlite, TEAM, title="", members=[], post=PostPolicy.ANYONE, now=NOW)
+            await sqlite.run(outside.add, await box_of(sqlite, TEAM), X, new_token())
+            await post(here, "s")
+            await here.agent.drain()
+            await here.here.queue_is_empty()
+            assert (await team(sqlite))[X].bounces == 0
+            assert len(await here.here.raws("root")) == 1  # whom it may concern hears of it
+
+    asyncio.run(main())
+
+
 OWNERS = [
     ("root", "", ""),
     ("bob", "role", ""),
@@ -243,6 +260,11 @@ def test_return_paths_that_nobody_was_given(sqlite: Store) -> None:
                     await here.here.intake.route(f"{local}@{DOMAIN}", None)
             token = (await team(sqlite))[X].token
             await here.here.intake.route(f"bounce+{token}@{DOMAIN}", None)
+            person = await provision.add_user(sqlite, f"bounce@{DOMAIN}", secret=None, now=NOW)
+            (place,) = await here.here.intake.route(f"bounce+{'a' * 16}@{DOMAIN}", None)
+            assert isinstance(place, Target)
+            assert place.owner == person.owner  # somebody of that name keeps every +tag of theirs
+            await provision.delete_user(sqlite, f"bounce@{DOMAIN}")
             await provision.delete_group(sqlite, TEAM)
             with pytest.raises(NoSuchAddress):
                 await here.here.intake.route(f"bounce+{token}@{DOMAIN}", None)
@@ -342,6 +364,7 @@ def test_tokens() -> None:
     assert all(token_of(f"bounce+{new_token()}@x") for _ in range(20))
     assert says_failed(REPORT)
     assert not says_failed(REPORT.replace(b"multipart/report", b"multipart/mixed"))
+    assert not says_failed(REPORT.replace(b"5.1.1", b"5.7.1"))
 
 
 def test_what_leaves_is_rewritten_and_what_is_kept_is_not(sqlite: Store) -> None:
