@@ -31,11 +31,17 @@ class DnsFault(Exception):
 class Dns:
     """One for a process, since it remembers answers as long as they say.
 
-    servers: address and port; empty for those of the machine.  timeout_s: of one question over all tries.
+    servers: address and port; empty for those that ``file`` names.  timeout_s: of one question over all tries.
     """
 
-    def __init__(self, servers: Sequence[tuple[str, int]] = (), *, timeout_s: float = 2.0) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+    def __init__(
+        self, servers: Sequence[tuple[str, int]] = (), *, timeout_s: float = 2.0, file: str = "/etc/resolv.conf"
+    ) -> None:
+        try:
+            self._resolver = dns.asyncresolver.Resolver(file, configure=not servers)
+        except dns.resolver.NoResolverConfiguration:
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
+            servers = [("127.0.0.1", 53)]  # resolv.conf(5): where it names none, or is not there
         if servers:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in servers]
         self._resolver.cache = dns.resolver.LRUCache(CACHE_NAMES)

@@ -90,7 +90,10 @@ class _Udp(asyncio.DatagramProtocol):
 async def serving(zone: Zone) -> AsyncIterator[Zone]:
     """The zone, served; ``place`` is where."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length = int.from_bytes(await reader.readexactly(2), "big")
@@ -114,4 +117,6 @@ async def serving(zone: Zone) -> AsyncIterator[Zone]:
     finally:
         server.close()
         transport.close()
+        for each in writers:
+            each.close()
         await asyncio.sleep(0)
