@@ -103,8 +103,8 @@ EXTENSIONS: tuple[Extension, ...] = (
         "RFC 5465",
         of_commands=True,
         deviation="No AnnotationChange (NO [BADEVENT]).  INBOXES are all personal mailboxes.  Of messages in 500"
-        " mailboxes at most, of names without that limit.  A mailbox that another user shares is told of only while it"
-        " is selected, its name when it is subscribed to.",
+        " mailboxes at most, of names without that limit, of metadata up to 4 MiB of it.  A mailbox that another user"
+        " shares is told of only while it is selected, its name when it is subscribed to.",
     ),
     Extension("UNSELECT", "RFC 3691", of_commands=True),
     Extension("UIDPLUS", "RFC 4315", of_commands=True),

@@ -23,6 +23,7 @@ from opostd.imap.state.wishes import Marks, Tree, Wishes, affected, annotated
 from opostd.imap.values.commands import StatusItem
 from opostd.imap.values.notify import MESSAGE_EVENTS, Event
 from opostd.imap.values.responses import FlagsChanged, Listed, Response
+from opostd.model.errors import LimitReached
 from opostd.model.ids import BoxId, ModSeq
 from opostd.model.rights import Rights
 from opostd.store import annotations, boxes
@@ -47,6 +48,7 @@ class Notices:
         self._own_names: set[str] = set()
         self._marks: Marks = {}
         self._own_marks: set[tuple[BoxId, str]] = set()
+        self._marks_due = False
         self._watched: dict[BoxId, frozenset[Event]] = {}
         self._known: dict[BoxId, Status] = {}  # what was told last
         self._dirty: set[BoxId] = set()
@@ -72,9 +74,13 @@ class Notices:
     # What the hub says
 
     def hint(self, box: BoxId, modseq: int) -> None:
-        """A box of the user has changed, up to this modseq if it is not 0; with box 0 the tree of boxes has."""
+        """A box of the user has changed, up to this modseq if it is not 0; with box 0 the tree of boxes has.
+
+        With box 0 and a modseq the annotations have changed (``annotations.ANNOTATED``).
+        """
         if not box:
             self._tree_due = True
+            self._marks_due = self._marks_due or bool(modseq)
         elif box in self._watched:
             known = self._known.get(box)
             if known is not None and 0 < modseq <= known.highestmodseq:
@@ -92,7 +98,7 @@ class Notices:
             if box != self._selected_id and (known is None or known.highestmodseq != modseq):
                 self.hint(box, modseq)
         if names:
-            self.hint(BoxId(0), 0)
+            self.hint(BoxId(0), annotations.ANNOTATED)
 
     # What the handlers say
 
@@ -108,7 +114,7 @@ class Notices:
         """The client has set these annotations itself.  name: of a mailbox, empty for the server."""
         ids = [id_ for id_, (each, _) in self._tree.boxes.items() if each == name] if name else [BoxId(0)]
         self._own_marks.update((id_, entry) for id_ in ids for entry in entries)
-        self._tree_due = True
+        self._tree_due = self._marks_due = True
 
     def put(self, box: Key, uids: Sequence[int]) -> None:
         """The client has put these messages into a box itself."""
@@ -220,14 +226,17 @@ class Notices:
         self._tree_due = False
         own, self._own_names = self._own_names, set()
         own_marks, self._own_marks = self._own_marks, set()
+        marks_due, self._marks_due = self._marks_due, False
         try:
-            after, marks = await self._read_tree(), await self._read_marks()
+            after = await self._read_tree()
+            marks = await self._read_marks() if marks_due else self._marks
             changed = affected(self._tree, after, self.wishes, own)
             listed = await self._listed(after, changed) if changed else []
         except BaseException:
             self._tree_due = True
             self._own_names |= own
             self._own_marks |= own_marks
+            self._marks_due = self._marks_due or marks_due
             raise
         before, self._marks, self._tree = self._marks, marks, after
         self._choose()
@@ -249,7 +258,10 @@ class Notices:
     async def _read_marks(self) -> Marks:
         if not self.wishes.metadata:
             return {}
-        return await self._session.services.store.run(annotations.marks, self._owner)
+        try:
+            return await self._session.services.store.run(annotations.marks, self._owner)
+        except LimitReached as error:
+            raise TooMuchToNotify(str(error)) from error
 
     async def _read_tree(self) -> Tree:
         run = self._session.services.store.run

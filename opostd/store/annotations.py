@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import sqlalchemy as sa
 
-from opostd.model.errors import NoSuchBox, TooManyAnnotations
+from opostd.model.errors import LimitReached, NoSuchBox, TooManyAnnotations
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.store import schema
 from opostd.store.database import chunks
@@ -19,10 +19,13 @@ from opostd.store.run import Group, Tx, reads, writes
 
 SERVER = BoxId(0)
 """In the place of a box: what is said of the server."""
+ANNOTATED = 1
+"""In the place of a modseq in the hint of an account: its annotations have changed, perhaps not they alone."""
 EVERYBODY = OwnerId(0)
 """In the place of a reader: a shared annotation."""
 PRIVATE = "/private/"
 MAX_OCTETS = 64 * 1024  # of a value; RFC 5464 4.1 asks for 1024 at least
+MAX_MARKED_OCTETS = 4 * 1024 * 1024  # of one owner, that are read to find what has changed: mail programs keep some KiB
 MAX_ENTRIES = 100  # private ones of a reader, and shared ones, of one box; RFC 5464 4.1 asks for 10 at least
 
 _a, _account = schema.annotation, schema.account
@@ -35,6 +38,14 @@ _OF = sa.select(_a.c.entry, _a.c.value).where(
 
 
 _OF_SERVER = sa.select(_a.c.box_id, _a.c.entry, _a.c.value).where(
+    _a.c.owner_id == SYSTEM_OWNER, _a.c.box_id == SERVER, _a.c.reader == EVERYBODY
+)
+
+
+_WEIGHT = sa.select(sa.func.sum(sa.func.length(_a.c.value))).where(
+    _a.c.owner_id == sa.bindparam("owner"), _a.c.reader.in_((sa.bindparam("reader"), EVERYBODY))
+)
+_SERVER_WEIGHT = sa.select(sa.func.sum(sa.func.length(_a.c.value))).where(
     _a.c.owner_id == SYSTEM_OWNER, _a.c.box_id == SERVER, _a.c.reader == EVERYBODY
 )
 
@@ -68,10 +79,15 @@ def entries(tx: Tx, place: Place) -> dict[str, bytes]:
 def marks(tx: Tx, owner: OwnerId) -> dict[tuple[BoxId, str], bytes]:
     """A digest of each value that an owner may know of, of all own boxes and of the server: what has changed since.
 
-    Two statements.
+    Raises LimitReached, before a value is read, where they are over MAX_MARKED_OCTETS together.
     """
-    rows = [*tx.execute(_ALL, {"owner": owner, "reader": owner})]
-    rows += tx.execute(_OF_SERVER)
+    who = {"owner": owner, "reader": owner}
+    octets = sum(
+        int(tx.execute(weight, given).scalar_one() or 0) for weight, given in ((_WEIGHT, who), (_SERVER_WEIGHT, {}))
+    )
+    if octets > MAX_MARKED_OCTETS:
+        raise LimitReached(f"changes of annotations are told up to {MAX_MARKED_OCTETS} octets of them")
+    rows = [*tx.execute(_ALL, who), *tx.execute(_OF_SERVER)]
     return {(BoxId(box), entry): blake2b(bytes(value), digest_size=16).digest() for box, entry, value in rows}
 
 
@@ -118,7 +134,7 @@ def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> N
     for entry in wanted:
         by_place.setdefault(place.of(entry), []).append(entry)
     for (owner, reader), names in by_place.items():
-        tx.hint(owner, BoxId(0), 0)
+        tx.hint(owner, BoxId(0), ANNOTATED)
         here = (_a.c.owner_id == owner, _a.c.box_id == place.box, _a.c.reader == reader)
         for page in chunks(names):
             tx.execute(sa.delete(_a).where(*here, _a.c.entry.in_(page)))

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from opostd.model.errors import NoSuchBox, TooManyAnnotations
+from opostd.model.errors import LimitReached, NoSuchBox, TooManyAnnotations
 from opostd.model.ids import BoxId
 from opostd.store import annotations, boxes, provision
 from opostd.store.annotations import MAX_ENTRIES, SERVER, Place
@@ -113,3 +113,26 @@ def test_two_writers(store: Store, server: bool) -> None:
     found = store.run_sync(annotations.entries, place)
     assert len(found) == 91
     assert found["/private/same"] in (b"0", b"1")
+
+
+def test_what_has_changed_is_found_by_marks_and_not_where_there_is_too_much(store: Store) -> None:
+    async def main() -> None:
+        world = await World(store).make("anna")
+        owner, box = world.key("anna")
+        place, server = Place(owner, box, owner), Place(owner, annotations.SERVER, owner)
+        assert await store.run(annotations.marks, owner) == {}
+        await store.run(annotations.store, place, [("/shared/a", b"1"), ("/private/b", b"")])
+        await store.run(annotations.store, server, [("/private/c", b"1"), ("/shared/d", b"1")])
+        first = await store.run(annotations.marks, owner)
+        nobody = annotations.SERVER
+        assert set(first) == {(box, "/shared/a"), (box, "/private/b"), (nobody, "/private/c"), (nobody, "/shared/d")}
+        await store.run(annotations.store, place, [("/shared/a", b"2")])
+        second = await store.run(annotations.marks, owner)
+        assert [key for key in first if first[key] != second[key]] == [(box, "/shared/a")]
+        big = b"x" * annotations.MAX_OCTETS
+        for number in range(annotations.MAX_MARKED_OCTETS // annotations.MAX_OCTETS):
+            await store.run(annotations.store, place, [(f"/shared/{number}", big)])
+        with pytest.raises(LimitReached):
+            await store.run(annotations.marks, owner)
+
+    run(main())
