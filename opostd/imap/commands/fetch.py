@@ -169,7 +169,7 @@ class _Reading:
             for chunk in self._chunks:
                 yield chunk
             return
-        for chunk, after in zip(self._chunks, [*self._chunks[1:], None], strict=True):
+        for chunk, after in zip(self._chunks, [*self._chunks[1:], None], strict=False):  # there may be none at all
             if self._next is None:
                 await self._plan.read_ahead(self._snapshot, chunk)
             else:
