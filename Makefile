@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve test lint bench fuzz lock clean
+.PHONY: serve test lint bench fuzz thunderbird lock clean
 .DEFAULT_GOAL := serve
 
 serve: $(INSTALLED)
@@ -25,6 +25,10 @@ lint: $(INSTALLED)
 # Octets by chance into everything that reads octets, for ten minutes of processor time.
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --seconds 600 $(ARGS)
+
+# A real Thunderbird on a screen of its own: apt-get install thunderbird xvfb.  About a minute.
+thunderbird: $(INSTALLED)
+	$(BIN)/python -m tests.clients.thunderbird $(ARGS)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/run.py $(ARGS)

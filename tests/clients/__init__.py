@@ -1,0 +1,1 @@
+"""Mail programs with a window, driven by a script: not part of the suite (CONTRIBUTING)."""
