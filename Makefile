@@ -14,7 +14,7 @@ serve: $(INSTALLED)
 
 test: $(INSTALLED)
 	@.ci/programs
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

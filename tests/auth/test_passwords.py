@@ -62,7 +62,7 @@ def test_the_dummy_costs_what_a_real_one_costs() -> None:
     assert not passwords.needs_rehash(passwords.DUMMY_SECRET)  # the same parameters
 
 
-@pytest.mark.parametrize("secret", [CHEAP.hash("secret"), "$2b$12$abc", ""])
+@pytest.mark.parametrize("secret", [CHEAP.hash("secret"), "$2b$12$abc", ""], ids=["cheap", "bcrypt", "none"])
 def test_other_parameters_need_a_new_hash(secret: str) -> None:
     assert passwords.needs_rehash(secret)
 

@@ -29,7 +29,7 @@ def test_nobody_to_tell(tmp_path: Path) -> None:
     gone.close()
 
 
-@pytest.mark.parametrize(("pid", "beats"), [(str(os.getpid()), True), ("1", False)])
+@pytest.mark.parametrize(("pid", "beats"), [(str(os.getpid()), True), ("1", False)], ids=["ours", "other"])
 def test_the_watchdogs_beat_comes_from_the_loop(tmp_path: Path, pid: str, beats: bool) -> None:
     path = str(tmp_path / "notify")
 
