@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from opostd.imap import access, extensions, faults
 from opostd.imap.commands.select import permanent_flags
@@ -23,59 +23,24 @@ from opostd.imap.session import Services, Session
 from opostd.imap.state.machine import State, refusal
 from opostd.imap.state.view import catch_up
 from opostd.imap.state.wishes import Wishes
+from opostd.imap.stream import Gone, Stream, Transport
+from opostd.imap.users import UserCounts
 from opostd.imap.values.responses import BoxFlags, Condition, Continue, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
-from opostd.imap.wire.deflate import STEP_OCTETS, BadDeflate, Deflater, Inflater
-from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
-from opostd.model.errors import BadSyntax, LimitReached, NoSuchBox, OpostError
-from opostd.model.ids import OwnerId
+from opostd.imap.wire.deflate import BadDeflate
+from opostd.imap.wire.framing import Frame, Line, NeedLiteral, Refused
+from opostd.model.errors import BadSyntax, NoSuchBox, OpostError
 from opostd.model.records import Account
 from opostd.model.rights import flag_scope
 
 log = logging.getLogger("opostd.imap")
 
-FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-water mark
-READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
 UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
 BOX_GONE = "the selected mailbox is not there any more"  # deleted, or not to be read any more: told alike
 RETRY_NOTICES_S = 5.0  # after the store could not be asked: as the hub's tick
 LEAVING = frozenset((b"LOGOUT", b"UNAUTHENTICATE", b"UNSELECT"))  # nothing is read, changed or told
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
-
-
-class Transport(Protocol):
-    """What a connection needs of the thing that carries its octets."""
-
-    def write(self, octets: bytes) -> None: ...
-
-    async def drain(self) -> None:
-        """Returns when the client reads; raises ConnectionError when it does not for too long."""
-
-    def start_tls(self) -> None: ...
-
-    def channel_bindings(self) -> Mapping[str, bytes]:
-        """What a login can be bound to, by its name (RFC 9266, RFC 5929 4); empty where there is nothing."""
-
-    def close(self) -> None:
-        """After what was written is out."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
-class Users(Protocol):
-    """Counts connections for each user and tells them apart by peer; the door has one for all of them."""
-
-    def enter(self, connection: "Connection", account: Account) -> None:
-        """Raises LimitReached."""
-
-    def leave(self, connection: "Connection", account: Account) -> None: ...
-
-
-class Gone(Exception):
-    """The client has gone, or must go: nothing more is written."""
 
 
 class Connection:
@@ -85,7 +50,7 @@ class Connection:
         self,
         services: Services,
         transport: Transport,
-        users: Users,
+        users: UserCounts,
         *,
         peer: str,
         tls: bool,
@@ -100,116 +65,53 @@ class Connection:
         self._services = services
         self._transport = transport
         self._users = users
-        self._framer = Framer(frame_limits(BEFORE_LOGIN, services.limits.max_message_octets))
+        self._stream = Stream(transport, frame_limits(BEFORE_LOGIN, services.limits.max_message_octets))
         self._loop = asyncio.get_running_loop()
-        self._more: asyncio.Future[None] | None = None
-        self._gone = False
         self._stopping = False
         self._busy = False
-        self._padded = False  # what is deflated (wire/deflate)
         self._after_reply: Callable[[], Awaitable[None]] | None = None
-        self._deflater: Deflater | None = None
-        self._inflater: Inflater | None = None
         self._errors = 0
-        self._fed = False  # octets have come since the framer was asked
         self._noticed = False  # NOTIFY may have something to tell
         self._idling: asyncio.Event | None = None  # set where IDLE has something to tell
-        self._out: list[bytes] = []
-        self._out_octets = 0
         self.deadline = self._loop.time() + services.settings.login_timeout_s
 
-    # Octets in
+    # Octets
 
     def feed(self, octets: bytes) -> None:
-        """Octets from the client.  While a command runs, only so many are read ahead."""
-        self._fed = True
-        if self._inflater is None:
-            self._framer.feed(octets)
-            ahead = self._framer.buffered
-        else:
-            self._inflater.feed(octets)
-            ahead = self._inflater.waiting
-        if self._more is not None:
-            self._wake()
-        elif ahead > READ_AHEAD_OCTETS:
-            self._transport.pause_reading()
+        """Octets from the client."""
+        self._stream.feed(octets)
 
     def lost(self) -> None:
         """The client has gone."""
-        self._gone = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._more is not None and not self._more.done():
-            self._more.set_result(None)
+        self._stream.lost()
 
     async def _next(self) -> Frame | Line | NeedLiteral | Refused:
-        asked = True
-        while not self._gone:
-            self._fed = False
-            if (thing := self._framer.next()) is not None:
+        stream, asked = self._stream, True
+        while not stream.gone:
+            if (thing := stream.take()) is not None:
                 return thing
-            if self._inflater is not None and self._inflater.ready:
-                await self._inflate(self._inflater)
-                continue
-            listens = self.session.notices is not None and not self._framer.raw_line
+            try:
+                if await stream.inflated():
+                    continue
+            except BadDeflate as error:
+                self._bye(str(error))
+                raise Gone from error
+            listens = self.session.notices is not None and not stream.framer.raw_line
             if listens:
                 await self._tell()
-            await self._flush()
-            if self._gone or self._fed or (listens and self._noticed):
+            await stream.flush()
+            if stream.gone or stream.fed or (listens and self._noticed):
                 continue  # more has come while that was told
             if asked:
                 self._touch()  # not when it is we who have something to say
-            self._more = self._loop.create_future()
-            self._transport.resume_reading()
-            try:
-                await self._more
-            finally:
-                self._more = None
-            asked = self._fed
+            await stream.wait()
+            asked = stream.fed
         raise Gone
-
-    async def _inflate(self, inflater: Inflater) -> None:
-        """One step: a client that makes us inflate a lot does not keep others waiting."""
-        try:
-            self._framer.feed(inflater.next())
-        except BadDeflate as error:
-            self._bye(str(error))
-            raise Gone from error
-        await asyncio.sleep(0)
 
     def _touch(self) -> None:
         """A new wait begins.  Before login the one deadline stands, or a dripping client would never meet it."""
         if self.session.account is not None:
             self.deadline = self._loop.time() + self._services.settings.idle_timeout_s
-
-    # Octets out
-
-    def _write(self, octets: bytes) -> None:
-        self._out.append(octets)
-        self._out_octets += len(octets)
-
-    async def _flush(self) -> None:
-        if self._out:
-            octets = b"".join(self._out)
-            self._out, self._out_octets = [], 0
-            if self._gone:
-                raise Gone
-            if self._deflater is None:
-                self._transport.write(octets)
-            else:
-                await self._write_deflated(octets, self._deflater)
-            if len(octets) >= FLUSH_OCTETS:
-                await self._transport.drain()
-
-    async def _write_deflated(self, octets: bytes, deflater: Deflater) -> None:
-        for at in range(0, len(octets), STEP_OCTETS):
-            if at:  # others are served while a large message is deflated
-                await self._transport.drain()
-                await asyncio.sleep(0)
-                if self._gone:
-                    raise Gone
-            self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS], padded=self._padded))
 
     # The life of a connection
 
@@ -217,15 +119,15 @@ class Connection:
         """From the greeting to the end.  Never raises but when cancelled."""
         try:
             greeting = Status(Condition.OK, f"{self._services.hostname} ready", self._capability_code())
-            self._write(format_response(greeting))
+            self._stream.write(format_response(greeting))
             while self.session.state is not State.LOGOUT and not self._stopping:
                 self._busy = False
                 thing = await self._next()
                 self._busy = True
                 await self._take(thing)
             if self._stopping and self.session.state is not State.LOGOUT:
-                self._write(format_response(Status(Condition.BYE, "the server stops; come back in a moment")))
-            await self._flush()
+                self._stream.write(format_response(Status(Condition.BYE, "the server stops; come back in a moment")))
+            await self._stream.flush()
         except (Gone, ConnectionError):
             pass
         except Exception:
@@ -252,19 +154,14 @@ class Connection:
         self._bye(why)
 
     def _bye(self, text: str) -> None:
-        if not self._gone:
-            octets = b"".join(self._out) + format_response(Status(Condition.BYE, text))
-            self._transport.write(octets if self._deflater is None else self._deflater.burst(octets))
-            self._out = []
-            self.lost()
-            self._transport.close()
+        self._stream.end(format_response(Status(Condition.BYE, text)))
 
     # One command
 
     async def _take(self, thing: Frame | Line | NeedLiteral | Refused) -> None:
         match thing:
             case NeedLiteral():
-                self._write(format_response(Continue(b"OK")))
+                self._stream.write(format_response(Continue(b"OK")))
             case Refused():
                 await self._refuse(thing)
             case Frame():
@@ -275,10 +172,10 @@ class Connection:
     async def _refuse(self, refused: Refused) -> None:
         status = faults.refused(refused)
         if refused.fatal:
-            self._write(format_response(Status(Condition.BYE, status.text, status.code)))
-            await self._flush()
+            self._stream.write(format_response(Status(Condition.BYE, status.text, status.code)))
+            await self._stream.flush()
             raise Gone
-        self._write(format_response(status, refused.tag))
+        self._stream.write(format_response(status, refused.tag))
         self._note(status.condition, status.text)
         self._count_error()
 
@@ -325,12 +222,12 @@ class Connection:
         code = done.code
         if done.highestmodseq and self.session.selected is not None:
             code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
-        self._write(format_response(Status(done.condition, done.text, code), tag))
+        self._stream.write(format_response(Status(done.condition, done.text, code), tag))
         if done.condition is Condition.BAD:
             self._count_error()
         if self._after_reply is not None:
             change, self._after_reply = self._after_reply, None
-            await self._flush()
+            await self._stream.flush()
             await change()
 
     async def _look_at_rights(self) -> None:
@@ -343,8 +240,8 @@ class Connection:
             self._bye(BOX_GONE)
             raise Gone
         if flag_scope(before) != flag_scope(box.rights):
-            self._write(format_response(BoxFlags(box.snapshot.keywords_in_use())))
-            self._write(format_response(permanent_flags(box)))
+            self._stream.write(format_response(BoxFlags(box.snapshot.keywords_in_use())))
+            self._stream.write(format_response(permanent_flags(box)))
 
     async def _handle(self, row: Row, command: object) -> Done:
         done = row.completed
@@ -355,13 +252,13 @@ class Connection:
                 if waiting is not None:
                     waiting.end()
                 if isinstance(response, bytes):
-                    self._write(response)
+                    self._stream.write(response)
                 elif isinstance(response, Done):
                     done = response
                 else:
-                    self._write(format_response(response, utf8=self.session.utf8))
-                if self._out_octets >= FLUSH_OCTETS:
-                    await self._flush()
+                    self._stream.write(format_response(response, utf8=self.session.utf8))
+                if self._stream.full:
+                    await self._stream.flush()
         finally:
             if waiting is not None:
                 waiting.end()
@@ -369,9 +266,9 @@ class Connection:
 
     async def _tell_progress(self) -> None:
         code = progress_code(self.session.tag, self.session.looked)
-        self._write(format_response(Status(Condition.OK, "still at it", code)))
+        self._stream.write(format_response(Status(Condition.OK, "still at it", code)))
         with contextlib.suppress(Gone):
-            await self._flush()
+            await self._stream.flush()
 
     def _fault(self, error: Exception) -> Done:
         """The answer to an error: refusals in words, our own bugs as a number that stands in the log."""
@@ -398,7 +295,7 @@ class Connection:
         )
         box.own.clear()
         for response in told:
-            self._write(format_response(response))
+            self._stream.write(format_response(response))
 
     async def _show(self, row: Row, may_expunge: bool) -> None:
         """Changes of the selected box, before a tagged line; after NOTIFY only those that are wanted."""
@@ -428,11 +325,11 @@ class Connection:
     async def _told(self, news: AsyncIterator[Response | bytes]) -> None:
         try:
             async for each in news:
-                self._write(each if isinstance(each, bytes) else format_response(each, utf8=self.session.utf8))
-                if self._out_octets >= FLUSH_OCTETS:
-                    await self._flush()
+                self._stream.write(each if isinstance(each, bytes) else format_response(each, utf8=self.session.utf8))
+                if self._stream.full:
+                    await self._stream.flush()
         except faults.TooMuchToNotify as error:  # RFC 5465 5.8
-            self._write(format_response(Status(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW")))
+            self._stream.write(format_response(Status(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW")))
             self.session.notify(Notices(self.session, Wishes.of(()), self.wake))
         except OpostError as error:
             self._tell_later(error)
@@ -446,16 +343,16 @@ class Connection:
         if self._idling is not None:
             self._idling.set()
         else:
-            self._wake()
+            self._stream.wake()
 
     # What handlers ask of the connection (session.Wire)
 
     async def line(self) -> bytes:
-        self._framer.raw_line = True
+        self._stream.framer.raw_line = True
         try:
             thing = await self._next()
         finally:
-            self._framer.raw_line = False
+            self._stream.framer.raw_line = False
         if isinstance(thing, Line):
             return thing.octets
         if isinstance(thing, Refused):
@@ -463,8 +360,8 @@ class Connection:
         raise RuntimeError("no raw line came in raw line mode")
 
     async def send(self, response: Response) -> None:
-        self._write(format_response(response))
-        await self._flush()
+        self._stream.write(format_response(response))
+        await self._stream.flush()
 
     @property
     def channel_bindings(self) -> Mapping[str, bytes]:
@@ -475,21 +372,19 @@ class Connection:
 
     async def _begin_tls(self) -> None:
         """All that is buffered is dropped: it came before TLS and may be another's (RFC 9051 6.2.1)."""
-        self._framer.clear()
+        self._stream.framer.clear()
         self._transport.start_tls()
         self.tls, self.tls_offered = True, False
 
     @property
     def compressed(self) -> bool:
-        return self._deflater is not None
+        return self._stream.compressed
 
     def compress_after_reply(self) -> None:
         self._after_reply = self._begin_compression
 
     async def _begin_compression(self) -> None:
-        """What the client has sent behind the command should be deflated already (RFC 4978 3)."""
-        self._deflater, self._inflater = Deflater(), Inflater()
-        self._inflater.feed(self._framer.take_buffered())
+        self._stream.begin_compression()
 
     def log_out_after_reply(self) -> None:
         self._after_reply = self._begin_anew
@@ -504,24 +399,21 @@ class Connection:
         if old.account is not None:
             self._users.leave(self, old.account)
         self.session = Session(self._services, self, failed_logins=old.failed_logins)
-        self._framer.limits = frame_limits(BEFORE_LOGIN, self._services.limits.max_message_octets)
+        self._stream.framer.limits = frame_limits(BEFORE_LOGIN, self._services.limits.max_message_octets)
         self.deadline = self._loop.time() + self._services.settings.login_timeout_s
-        if self._inflater is not None:
-            rest = self._inflater.rest
-            self._deflater = self._inflater = None
-            self._framer.feed(rest)
+        self._stream.end_compression()
 
     def logged_in(self, account: Account) -> None:
         self._users.enter(self, account)
         self.session.account = account
-        self._framer.limits = frame_limits(AFTER_LOGIN, self._services.limits.max_message_octets)
+        self._stream.framer.limits = frame_limits(AFTER_LOGIN, self._services.limits.max_message_octets)
 
     async def tell_changes(self, wait: Awaitable[object]) -> None:
-        self._padded = True
+        self._stream.padded = True
         try:
             await self._tell_changes(wait)
         finally:
-            self._padded = False
+            self._stream.padded = False
 
     async def _tell_changes(self, wait: Awaitable[object]) -> None:
         ended = asyncio.ensure_future(wait)
@@ -540,7 +432,7 @@ class Connection:
         try:
             self._show_changes(may_expunge=True)
             while not ended.done():
-                await self._flush()
+                await self._stream.flush()
                 change = asyncio.ensure_future(changed.wait())
                 try:
                     await asyncio.wait([ended, change], return_when=asyncio.FIRST_COMPLETED)
@@ -561,7 +453,7 @@ class Connection:
         try:
             while not ended.done():
                 await self._tell(idling=True)
-                await self._flush()
+                await self._stream.flush()
                 news = asyncio.ensure_future(self._idling.wait())
                 try:
                     await asyncio.wait([ended, news], return_when=asyncio.FIRST_COMPLETED)
@@ -586,30 +478,3 @@ class Connection:
 
     def _capability_code(self) -> bytes:
         return b"CAPABILITY " + " ".join(self.capabilities()).encode("ascii")
-
-
-class UserCounts:
-    """Connections of each user, by peer: one user's many never become another's none (security.md 1.5)."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._by_user: dict[OwnerId, set[Connection]] = {}
-
-    def enter(self, connection: Connection, account: Account) -> None:
-        mine = self._by_user.setdefault(account.owner, set())
-        if sum(1 for each in mine if each.peer == connection.peer) >= self._most:
-            raise LimitReached(f"more than {self._most} connections of one user from one address")
-        mine.add(connection)
-
-    def leave(self, connection: Connection, account: Account) -> None:
-        mine = self._by_user.get(account.owner)
-        if mine is not None:
-            mine.discard(connection)
-            if not mine:
-                del self._by_user[account.owner]
-
-    def of(self, owner: OwnerId) -> tuple[Connection, ...]:
-        return tuple(self._by_user.get(owner, ()))
-
-    def owners(self) -> tuple[OwnerId, ...]:
-        return tuple(self._by_user)

@@ -19,10 +19,11 @@ from zope.interface import implementer
 from opostd.auth.login import Authenticator
 from opostd.config import ImapSettings, LimitSettings
 from opostd.imap.binding import channel_bindings
-from opostd.imap.connection import Connection, UserCounts
+from opostd.imap.connection import Connection
 from opostd.imap.live import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services, wall_clock
+from opostd.imap.users import UserCounts
 from opostd.intake.intake import Intake
 from opostd.model.errors import OpostError
 from opostd.model.ids import OwnerId

@@ -42,7 +42,7 @@ def test_a_line_that_inflates_for_ever_ends_the_connection(sqlite_store: Store) 
         client.connection.feed(bomb)
         assert (await client.transport.line()).startswith("* BYE the line is too long")
         await client.transport.end()
-        assert client.connection._framer.buffered == 0
+        assert client.connection._stream.framer.buffered == 0
 
     _compressed(sqlite_store, work)
 

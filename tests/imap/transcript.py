@@ -30,10 +30,11 @@ from argon2 import PasswordHasher
 from opostd.auth import scram
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings, ImapSettings, LimitSettings, RenderSettings
-from opostd.imap.connection import Connection, UserCounts
+from opostd.imap.connection import Connection
 from opostd.imap.live import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services
+from opostd.imap.users import UserCounts
 from opostd.intake.intake import Intake, NewMessage, Trace
 from opostd.intake.sharing import box_at, grantee_named
 from opostd.model.records import Account, PostPolicy

@@ -129,7 +129,9 @@ BAD: list[tuple[Callable[[Cursor], Any], bytes, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("read", "octets", "offset"), BAD, ids=lambda value: getattr(value, "__name__", repr(value)[:40]))
+@pytest.mark.parametrize(
+    ("read", "octets", "offset"), BAD, ids=lambda value: getattr(value, "__name__", repr(value)[:40])
+)
 def test_bad_token(read: Callable[[Cursor], Any], octets: bytes, offset: int) -> None:
     args = cursor(octets)
     with pytest.raises(BadSyntax) as raised:  # noqa: PT012
