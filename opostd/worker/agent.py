@@ -305,7 +305,11 @@ class DeliveryAgent:
                 session = await self._connect(destination, care)
                 outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
         except NoService as error:
-            await self._away(destination, job, Outcome(Fate.LATER, error.status, str(error)))
+            outcome = Outcome(Fate.LATER, error.status, str(error))
+            if error.reached:  # one was there, though not for this message
+                await self._settle(job, [outcome] * len(job.rows))
+            else:
+                await self._away(destination, job, outcome)
             return None
         except NoSuchDomain as error:
             await self._settle(job, [Outcome(Fate.FAILED, error.status, str(error))] * len(job.rows))
@@ -340,7 +344,7 @@ class DeliveryAgent:
             await session.quit()
         if careless and not problems:
             raise NoSuchDomain(careless, NO_REQUIRETLS)
-        raise NoService("; ".join(map(str, problems)), problems[-1].status)
+        raise NoService("; ".join(map(str, problems)), problems[-1].status, reached=bool(careless))
 
     async def _open(self, host: Host) -> Session:
         try:

@@ -29,7 +29,7 @@ from tests.e2e.smarthost import CONNECTIONS, relay, smarthost, subject
 from tests.support.postgres import OwnServer
 from tests.worker.peer import Peer
 
-ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "4"))
+ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "3"))
 KINDS = ("direct", "group", "leaving", "append")
 
 

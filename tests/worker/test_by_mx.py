@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from opostd.config import RelaySettings, Settings
+from opostd.intake.trace import Trace
+from opostd.model.records import Outside, Recipient, Terms, Wish
 from opostd.store import outgoing
 from opostd.store.run import Store
 from opostd.worker.dns import Resolver
 from opostd.worker.hosts import hosts, resolver
 from opostd.worker.mx import MxHosts
-from tests.intake.world import HOSTNAME
+from tests.intake.world import HOSTNAME, text
 from tests.worker.dns_server import Zone, serving
 from tests.worker.peer import Peer, aiosmtpd_peer
 from tests.worker.world import Site, X, site
@@ -99,6 +101,25 @@ def test_what_the_dns_cannot_say_now_waits_and_holds_up_nobody(sqlite: Store) ->
             here.now = row.next_at + 60
             await here.agent.drain()
             await here.here.queue_is_empty()
+
+    asyncio.run(main())
+
+
+def test_who_asks_for_more_holds_up_nobody_else(sqlite: Store) -> None:
+    """One server of the domain is away, the other does not keep to REQUIRETLS: only the message that asks for it waits."""
+
+    async def main() -> None:
+        async with sites(sqlite) as (here, first, _, _):
+            recipients = [Recipient(Wish(X), (Outside(X),))]
+            for subject, terms in (("careful", Terms(require_tls=True)), ("ordinary", Terms())):
+                await here.here.intake.submit(
+                    text(subject, sender="bob"), mail_from="bob@opost.example", recipients=recipients,
+                    account=here.here.people["bob"], markdown=False, trace=Trace(), terms=terms,
+                )  # fmt: skip
+            await here.agent.drain()
+            assert first.copies(X) == 1
+            (row,) = await sqlite.run(outgoing.waiting, 10)
+            assert row.origin.terms.require_tls
 
     asyncio.run(main())
 
