@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import arrival
+import groups
 import report
 import servers
 from alone import Alone
@@ -46,6 +47,18 @@ async def _alone(rows: Alone, sizes: list[int], quick: bool) -> None:
         await rows.many(1_000_000)
 
 
+def measure_groups(folder: Path, names: set[str], size: int, readers: int) -> report.Report:
+    found = report.Report()
+    for name in report.OURS:
+        if name in names:
+            with servers.started(folder / f"groups-{name}", names={name}, user_count=readers, more=groups.CONFIG) as (
+                server,
+            ):
+                assert isinstance(server, servers.Opostd)
+                asyncio.run(groups.all_rows(groups.Groups(server, found, readers), size, readers))
+    return found
+
+
 def measure_beside(folder: Path, names: set[str], rounds: int, quick: bool) -> report.Report:
     found = report.Report()
     with servers.started(folder / "beside", names=names, user_count=600) as running:
@@ -68,7 +81,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smaller box, one round: a few minutes")
     parser.add_argument("--users", help="sizes of everyone, ascending (default 100,10000,100000; quick: 100,10000)")
     parser.add_argument("--rounds", type=int, help="how often each server is measured (default 3; quick: 1)")
-    parser.add_argument("--only", choices=("alone", "beside", "arrival"), help="one of the three tables")
+    parser.add_argument("--only", choices=("alone", "groups", "beside", "arrival"), help="one of the tables")
+    parser.add_argument(
+        "--broadcast-users", type=int, help="readers of the largest broadcast (default 1,000,000; quick: 20,000)"
+    )
     parser.add_argument("--servers", default=",".join(NAMES), help=f"of {','.join(NAMES)}")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     args = parser.parse_args()
@@ -84,6 +100,9 @@ def main() -> None:
         rounds = args.rounds or (1 if args.quick else 3)
         if args.only in (None, "alone"):
             parts.append(("opostd alone", measure_alone(Path(name), names, sizes, args.quick)))
+        if args.only in (None, "groups"):
+            size = args.broadcast_users or (20_000 if args.quick else 1_000_000)
+            parts.append(("Groups and everyone", measure_groups(Path(name), names, size, 2000)))
         if args.only in (None, "beside"):
             parts.append(("Beside Dovecot", measure_beside(Path(name), names, rounds, args.quick)))
         if args.only in (None, "arrival"):

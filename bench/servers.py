@@ -67,12 +67,14 @@ class Server:
 class Opostd(Server):
     """A daemon over one store."""
 
-    def __init__(self, name: str, settings: StoreSettings, folder: Path, database_roots: list[int]) -> None:
+    def __init__(
+        self, name: str, settings: StoreSettings, folder: Path, database_roots: list[int], more: str = ""
+    ) -> None:
         folder.mkdir()
         users.prepare(settings)
         self.settings = settings
         self.database_roots = database_roots
-        self.daemon = daemons.start_daemon(folder, config_text=CONFIG.format(url=settings.url))
+        self.daemon = daemons.start_daemon(folder, config_text=CONFIG.format(url=settings.url) + more)
         ports = self.daemon.ports
         self.submission = ports["submission"]
         super().__init__(name, ports["imap"], ports["imaps"], ports["smtp"], False)
@@ -138,8 +140,11 @@ def _free_base() -> int:
 
 
 @contextmanager
-def started(folder: Path, *, names: set[str], user_count: int) -> Iterator[list[Server]]:
-    """Those servers of the names that can run here, Dovecot first; the others are said."""
+def started(folder: Path, *, names: set[str], user_count: int, more: str = "") -> Iterator[list[Server]]:
+    """Those servers of the names that can run here, Dovecot first; the others are said.
+
+    more: of our configuration.
+    """
     folder.mkdir()
     with ExitStack() as stack:
         found: list[Server] = []
@@ -158,7 +163,7 @@ def started(folder: Path, *, names: set[str], user_count: int) -> Iterator[list[
                     database = stack.enter_context(postgres.running(fsync=True))
                     url = database.create_database()
                     roots = [database.pid] if isinstance(database, postgres.OwnServer) else []
-                ours = Opostd(name, StoreSettings(url=url), folder / name, roots)
+                ours = Opostd(name, StoreSettings(url=url), folder / name, roots, more)
                 stack.callback(ours.stop)
                 users.fill(ours.settings, 1, user_count)
                 found.append(ours)
