@@ -1,1 +1,1 @@
-"""Who mail that arrives is really from (SPF, DKIM, ARC, DMARC), and our own signature on what leaves."""
+"""Who mail that arrives is really from (SPF, DKIM, ARC, DMARC), our own signature on it when it leaves, and filters."""

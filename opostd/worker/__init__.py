@@ -1,1 +1,1 @@
-"""The worker room: the delivery agent, which is the only part of opostd that connects outward."""
+"""The worker room: the delivery agent, which carries mail to other servers."""
