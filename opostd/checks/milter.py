@@ -16,7 +16,7 @@ from pathlib import Path
 from opostd.checks import milter_wire as wire
 from opostd.checks.milter_wire import BadMilter, Edits, Refusal
 from opostd.config import FilterSettings, LimitSettings
-from opostd.config.file import split_listen, unix_path
+from opostd.config.listen import split_listen, unix_path
 from opostd.intake.message import CRLF, Message, read
 from opostd.model.errors import Refused
 

@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses, one for each room, read once from TOML and checked as a whole.
 
-``settings`` holds the dataclasses, ``file`` reads and checks, ``toml_lines`` finds the line of a key for a message.
+``settings`` holds the dataclasses, ``file`` reads them, ``check`` looks whether they can be together, ``problems``
+collects what is wrong, ``toml_lines`` finds the line of a key.
 """
 
 from opostd.config.file import default_settings, demo_settings, load, parse

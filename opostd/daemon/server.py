@@ -26,7 +26,7 @@ from opostd.checks.milter import Filters
 from opostd.checks.resolver import Dns
 from opostd.checks.signer import Signer
 from opostd.config import Settings
-from opostd.config.file import split_listen
+from opostd.config.listen import split_listen
 from opostd.daemon import demo, sockets, tls
 from opostd.daemon.agent import Agent
 from opostd.daemon.carrier import Carrier

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opostd.config import Settings
-from opostd.config.file import split_listen, unix_path
+from opostd.config.listen import split_listen, unix_path
 from opostd.daemon import unix_sockets
 from opostd.daemon.failure import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, StartFailed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from opostd.config import RelaySettings, Settings
-from opostd.config.file import is_address, split_listen
+from opostd.config.listen import is_address, split_listen
 from opostd.model.errors import BadSettings
 from opostd.worker.dns import Resolver
 from opostd.worker.host import Host

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.config import Settings, default_settings, demo_settings, load, parse
-from opostd.config.file import shifted, split_listen
+from opostd.config.file import shifted
+from opostd.config.listen import split_listen
 from opostd.model.errors import BadSettings
 
 DOCUMENTED = Path(__file__).parents[2] / "config" / "opostd.toml"
@@ -43,7 +44,7 @@ def test_what_the_page_on_tokens_shows_is_right(tmp_path: Path) -> None:
 
 def test_tokens_signed_and_asked_about() -> None:
     from opostd.auth.jwks import ALGORITHMS
-    from opostd.config import check_oauth
+    from opostd.config import oauth
 
     assert settings(SIGNED).oauth.enabled
     assert settings(
@@ -51,7 +52,7 @@ def test_tokens_signed_and_asked_about() -> None:
     ).oauth.enabled
     assert settings(SIGNED.replace("https://id.example/keys", "http://[::1]/keys")).oauth.enabled
     assert not settings("").oauth.enabled
-    assert set(check_oauth.ALGORITHMS) == ALGORITHMS
+    assert set(oauth.ALGORITHMS) == ALGORITHMS
 
 
 def test_the_documented_default_has_every_key() -> None:
