@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +75,7 @@ class Arrival:
         for _ in range(rounds):
             for server in self.servers:
                 self._until_readable(server)
+                server.rest()
         for server in self.servers:
             self._recipients(server)
         for server in self.servers:
@@ -150,12 +150,7 @@ async def _send(server: Opostd, message: bytes) -> None:
 
 def _resident(server: Opostd) -> float:
     """MiB, when the daemon has come to rest."""
-    last, still = -1.0, 0
-    while still < 3:
-        now = server.processes.cpu_seconds()
-        still = still + 1 if now - last < 0.05 else 0
-        last = now
-        time.sleep(1)
+    server.rest()
     status = Path(f"/proc/{server.daemon.pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmRSS:\s+(\d+)", status)
     assert found

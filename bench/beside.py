@@ -75,6 +75,7 @@ class Beside:
                 self._ops(server)
             for server in self._in_turn(number):
                 asyncio.run(self._appends(server))
+                server.rest()
         for number in range(1 if self.quick else 2):
             for server in self._in_turn(number):
                 self._mix(server)
@@ -115,6 +116,7 @@ class Beside:
             size = f"{line['octets'] / 1e6:.0f} MB"
             title = f"APPEND of the box ({self.count:,}, {size}), 10 connections"
             self.report.add(server.name, title, "/s", [line["rate"]], _times(1.5, below=False))
+            server.rest()
 
     def _ops(self, server: Server) -> None:
         repeat = ("--repeat", "3" if self.quick else "5", "--slow-repeat", "2" if self.quick else "3")
@@ -151,6 +153,8 @@ class Beside:
         await client.logout()
 
     def _mix(self, server: Server) -> None:
+        list(self._load(server, "imap-mix", server.imap, "--sessions", "50", "--seconds", "0.1"))  # fills the boxes
+        server.rest()
         arguments = ("--sessions", "50", "--seconds", "6" if self.quick else "20")
         lines = {line["figure"]: line for line in self._load(server, "imap-mix", server.imap, *arguments)}
         whole, each = lines["mix"], lines["mix: all commands"]

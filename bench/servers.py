@@ -59,6 +59,13 @@ class Server:
     def processes(self) -> load.Processes:
         return load.Processes(self.roots, None)
 
+    def rest(self, patience_s: float = 120) -> None:
+        """Until it does nothing any more: opostd indexes what came, and Postfix delivers it, after their answer."""
+        end, last = time.monotonic() + patience_s, -1.0
+        while (now := self.processes.cpu_seconds()) - last > 0.05 and time.monotonic() < end:
+            last = now
+            time.sleep(1)
+
     def restart(self) -> None:
         """The same data, caches of its own cold."""
         raise NotImplementedError
