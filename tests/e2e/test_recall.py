@@ -27,7 +27,7 @@ def test_idle_hears_of_post_and_recall(site: Site) -> None:
         assert wait_for(reader, b"1 EXISTS") < 5 * SECONDS
         post = json.loads(site.cli("post", "list", "team", "--json"))[0]["id"]
         report = json.loads(site.cli("post", "recall", post, "-y", "--json"))
-        assert report == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0}
+        assert report == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0, "by": ""}
         assert wait_for(reader, b"* 1 EXPUNGE") < 5 * SECONDS
         reader.send(b"DONE\r\n")
         wait_for(reader, b"completed")
