@@ -10,6 +10,7 @@ that has begun; one line is one command; every wait ends.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import aiosmtpd.smtp
@@ -45,7 +46,7 @@ class Cut(Exception):
         self.reply = reply
 
 
-class Connection(SMTP):
+class Connection(SMTP, ABC):
     """What every session has of its connection.  ``_command`` and ``_connected`` are the session's own."""
 
     line_length_limit = MAX_LINE_READ  # aiosmtpd hands it to the stream reader
@@ -68,17 +69,17 @@ class Connection(SMTP):
         self._data: DataReader | Chunks | None = None  # what is being read now
         self._window_start = 0  # octets of it when the present window began
 
+    @abstractmethod
     def _connected(self) -> None:
         """The peer is known now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _ended(self) -> None:
         """Nothing more is read or said."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _command(self, line: bytes) -> None:
         """One line with its CRLF.  Raises Cut, and what a connection that ends raises."""
-        raise NotImplementedError
 
     # -- the connection: what asyncio calls ----------------------------------------------------------------------
 
