@@ -118,6 +118,7 @@ def test_null_sender_asks_about_helo() -> None:
         "v=spf1 a:1.2.3.4",
         "v=spf1 -" + "a " * 600,
         "v=spf1 \x00",
+        "v=spf1 redirect=" + "pa.example" * 18_000,
     ],
 )
 def test_bad_records(text: str) -> None:
