@@ -3,16 +3,15 @@
 Several processes may do this at once: each step is idempotent, and what two do together is done once.
 """
 
-import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable
 
 from opostd.config import QueueSettings
 from opostd.intake.retry import FIRST_PAUSE_S
+from opostd.intake.rounds import Loop
 from opostd.intake.schedule import Schedule
-from opostd.model.errors import NoSuchBox, OpostError, Unavailable
+from opostd.model.errors import NoSuchBox, Unavailable
 from opostd.model.ids import post_id_text
 from opostd.store import set_aside, withdraw
 from opostd.store.run import Store
@@ -44,16 +43,13 @@ class Agent:
         self._schedule = Schedule(retries.local_tries, FIRST_PAUSE_S, retries.longest_pause_s, retries.warn_after_s)
         self._now = now
         self._chance = chance
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("the agent", self.once, LOOK_S, log)
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.close()
 
     async def once(self) -> int:
         """All that is due now; how many posts were swept or tried again.  Raises Unavailable."""
@@ -86,13 +82,3 @@ class Agent:
                 id_ = post_id_text(row.post)
                 log.error("held id=%s owner=%d box=%d: tried %d times: %s", id_, *row.key[:2], row.attempts, text)
             await self._store.run(set_aside.later, row.key, text, HELD_AT if next_at is None else next_at)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except OpostError as error:
-                log.warning("not done, trying again: %s", error)
-            except Exception:
-                log.exception("the agent met a bug, and goes on")
-            await asyncio.sleep(LOOK_S)

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 
 from opostd.config import AgentSettings
+from opostd.intake.rounds import Loop
 from opostd.model.errors import OpostError
 from opostd.model.ids import SYSTEM_OWNER
 from opostd.model.records import BoxHint
@@ -37,21 +38,18 @@ class Carrier:
         self._now = now
         self._holder = 1 + secrets.randbelow(2**62)
         self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("the carrier", self._again, self._until_news, log, later=True)
         self._stop_listening: Callable[[], None] | None = None
 
     def start(self) -> None:
         if self._settings.carry:
             self._stop_listening = self._store.listen(self._heard)
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._loop.start()
 
     async def close(self) -> None:
         if self._stop_listening is not None:
             self._stop_listening()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.close()
 
     async def once(self) -> int:
         """All shares that are due and free; how many boxes were carried into.  Raises Unavailable."""
@@ -109,19 +107,18 @@ class Carrier:
         if hint.owner in (SYSTEM_OWNER, 0):
             self._news.set()
 
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._news.wait()
-            # Boxes that are open are carried into at once, by whoever has them open; and what comes meanwhile is
-            # carried together.
-            await asyncio.sleep(self._settings.tick_s)
-            self._news.clear()
-            try:
-                await self.once()
-            except OpostError as error:
-                log.warning("not carried, trying again: %s", error)
-                self._news.set()
-            except Exception:
-                log.exception("the agent met a bug, and goes on")
+    async def _until_news(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._news.wait()
+        # Boxes that are open are carried into at once, by whoever has them open; and what comes meanwhile is carried
+        # together.
+        await asyncio.sleep(self._settings.tick_s)
+        self._news.clear()
+
+    async def _again(self) -> None:
+        try:
+            await self.once()
+        except OpostError:
+            self._news.set()
+            raise

@@ -6,7 +6,6 @@ has, for somebody is to get it.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opostd.daemon.mbox import append
-from opostd.model.errors import OpostError
+from opostd.intake.rounds import Loop
 from opostd.model.ids import PostId
 from opostd.store import posts, reap, shares
 from opostd.store.run import Store
@@ -38,16 +37,13 @@ class Reaper:
         self._archive = archive
         self._now = now
         self._holder = 1 + secrets.randbelow(2**62)
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("the reaper", self._pass, LOOK_S, log, later=True)
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.close()
 
     async def once(self) -> int:
         """A pass over all posts, if the day has passed and nobody else does it; how many were removed.
@@ -81,14 +77,8 @@ class Reaper:
             free = ripe
         return len(await self._store.run(reap.remove, free, before)) if free else 0
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.once()
-            except OpostError as error:
-                log.warning("posts that nobody has stay for now: %s", error)
-            except OSError as error:
-                log.error("the archive cannot be written, and nothing is removed: %s", os.strerror(error.errno or 0))
-            except Exception:
-                log.exception("the reaper met a bug, and goes on")
+    async def _pass(self) -> None:
+        try:
+            await self.once()
+        except OSError as error:
+            log.error("the archive cannot be written, and nothing is removed: %s", os.strerror(error.errno or 0))
