@@ -11,15 +11,14 @@ import sqlalchemy as sa
 
 from opostd.model.ids import PostId
 from opostd.model.records import Mailing, Notify, Origin, Terms, Wish
-from opostd.store import posts, schema
+from opostd.store import leasing, posts, schema
 from opostd.store.database import chunks
-from opostd.store.queue import MAX_ERROR_CHARS
+from opostd.store.leasing import MAX_ERROR_CHARS, PAGE
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import HELD_AT
 from opostd.store.types import storable
 
 Key = tuple[PostId, str]
-PAGE = 250  # rows in a statement: a key is two values, and SQLite takes a thousand
 
 _out = schema.outgoing
 _KEY = (_out.c.post_id, _out.c.address)
@@ -119,24 +118,9 @@ def lease(tx: Tx, now: int, lease_s: int, limit: int, busy: Sequence[str] = ()) 
 
     Each counts as one attempt.  busy: domains of which no more are wanted now.
     """
-    # Only rows that are due are sorted: a few, but after an outage.
-    free = _out.c.lease_until <= now
-    due = sa.select(*_KEY).where(_out.c.next_at <= now, free)
-    if busy:
-        due = due.where(_out.c.domain.not_in(busy))
-    chosen = tx.execute(due.order_by(_out.c.priority.desc(), _out.c.next_at, *_KEY).limit(limit))
-    found: list[Leaving] = []
-    for page in chunks([tuple(row) for row in chosen], PAGE):
-        # "free" again: who waited here for another agent's COMMIT finds the row leased, and leaves it.
-        rows = tx.execute(
-            sa.update(_out)
-            .where(sa.tuple_(*_KEY).in_(page), free)
-            .values(lease_until=now + lease_s, attempts=_out.c.attempts + 1)
-            .returning(*_COLUMNS)
-        )
-        found += [_leaving(tuple(row)) for row in rows]
-    found.sort(key=lambda each: (-each.origin.terms.priority, each.next_at, each.key))
-    return found
+    where = [_out.c.domain.not_in(busy)] if busy else []
+    rows = leasing.lease(tx, _out, _COLUMNS, now, lease_s, limit, where=where, first=[_out.c.priority.desc()])
+    return sorted(map(_leaving, rows), key=lambda each: (-each.origin.terms.priority, each.next_at, each.key))
 
 
 @writes(Group.POST)

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
 from opostd.model.records import Mailing, Origin, Terms, Wish
-from opostd.store import held, posts, schema
+from opostd.store import held, leasing, posts, schema
 from opostd.store.database import chunks
+from opostd.store.leasing import MAX_ERROR_CHARS
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import HELD_AT, read_wishes
 from opostd.store.types import storable
 
 Key = tuple[PostId, OwnerId, BoxId]
-MAX_ERROR_CHARS = 500
 
 _spool = schema.spool
 _KEY = (_spool.c.post_id, _spool.c.owner_id, _spool.c.box_id)
@@ -112,22 +112,8 @@ def lease(tx: Tx, now: int, lease_s: int, limit: int) -> list[Pending]:
 
     Each counts as one attempt.  Several agents may ask at once: a row goes to one of them.
     """
-    free = _spool.c.lease_until <= now
-    chosen = tx.execute(
-        sa.select(*_KEY).where(_spool.c.next_at <= now, free).order_by(_spool.c.next_at, *_KEY).limit(limit)
-    )
-    found: list[Pending] = []
-    for page in chunks([tuple(row) for row in chosen]):
-        # "free" again: who waited here for another agent's COMMIT finds the row leased, and leaves it.
-        rows = tx.execute(
-            sa.update(_spool)
-            .where(sa.tuple_(*_KEY).in_(page), free)
-            .values(lease_until=now + lease_s, attempts=_spool.c.attempts + 1)
-            .returning(*_COLUMNS)
-        )
-        found += [_pending(tuple(row)) for row in rows]
-    found.sort(key=lambda each: (each.next_at, each.key))
-    return found
+    rows = leasing.lease(tx, _spool, _COLUMNS, now, lease_s, limit)
+    return sorted(map(_pending, rows), key=lambda each: (each.next_at, each.key))
 
 
 @writes(Group.POST)

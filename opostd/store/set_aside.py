@@ -15,11 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid, post_id_text
-from opostd.store import schema
+from opostd.store import leasing, schema
 from opostd.store.bulk import Key, move_watermarks
 from opostd.store.carrying import put
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
+from opostd.store.leasing import MAX_ERROR_CHARS
 from opostd.store.locks import advance, lock
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.sourcing import Sources, of_target, source_key
@@ -27,8 +28,6 @@ from opostd.store.spooling import HELD_AT
 from opostd.store.types import storable
 
 FIRST_PAUSE_S = 1  # before the agent's first try: most faults of a database pass in seconds
-MAX_ERROR_CHARS = 500
-PAGE = 250  # rows in a statement: a key is three values
 
 log = logging.getLogger("opostd.store")
 
@@ -129,19 +128,8 @@ def begin(tx: Tx, owner: OwnerId, box: BoxId, first: First | None, most: int, er
 @writes(Group.OWNER)
 def lease(tx: Tx, now: int, lease_s: int, limit: int) -> list[SetAside]:
     """Rows whose time has come and that nobody else has, for so many seconds; by age.  Each counts as one attempt."""
-    free = _aside.c.lease_until <= now
-    due = sa.select(*_KEY).where(_aside.c.next_at <= now, free).order_by(_aside.c.next_at).limit(limit)
-    found: list[SetAside] = []
-    for page in chunks([tuple(row) for row in tx.execute(due)], PAGE):
-        # "free" again: who waited here for another agent's COMMIT finds the row leased, and leaves it.
-        rows = tx.execute(
-            sa.update(_aside)
-            .where(_aside.c.owner_id.in_({row[0] for row in page}), sa.tuple_(*_KEY).in_(page), free)
-            .values(lease_until=now + lease_s, attempts=_aside.c.attempts + 1)
-            .returning(*_COLUMNS)
-        )
-        found += map(_row, rows)
-    return sorted(found, key=lambda each: (each.next_at, each.post))
+    rows = leasing.lease(tx, _aside, _COLUMNS, now, lease_s, limit, owners=_aside.c.owner_id)
+    return sorted(map(_row, rows), key=lambda each: (each.next_at, each.post))
 
 
 @writes(Group.OWNER)
