@@ -56,7 +56,7 @@ class LiveBox:
         self._snapshot: Snapshot | None = None
         self._lock = asyncio.Lock()
         self._begun = 0
-        self._version: int | None = None
+        self._version: tuple[int, int] | None = None
 
     @property
     def snapshot(self) -> Snapshot:

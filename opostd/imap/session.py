@@ -142,7 +142,7 @@ class Selected:
     saved: array[int] = field(default_factory=lambda: array("I"))
     rights: Rights = ALL_RIGHTS
     foreign: bool = False
-    rights_at: int | None = None
+    rights_at: tuple[int, int] | None = None
 
     @classmethod
     def open(

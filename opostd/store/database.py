@@ -18,6 +18,7 @@ import psycopg
 import sqlalchemy as sa
 
 from opostd.model.errors import Unavailable
+from opostd.store.glance import Glancer, number, serial
 from opostd.store.retry import NotReplicated, judge
 from opostd.store.threads import Outcome, Threads
 
@@ -51,7 +52,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._step = step
         self._engine = _engine(self.url)
-        self._glancer: sa.Connection | None = None
+        self._glancer = Glancer(self._connect) if self.is_sqlite and self.url.database else None
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
         readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
@@ -82,43 +83,24 @@ class Database:
         def look() -> tuple[int, int]:
             with self._clean(self._writers) as connection:
                 version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-                return id(connection.connection.dbapi_connection), version
+                return serial(connection), version
 
         self._writers.submit(look, outcome)
 
-    def version(self) -> int | None:
+    def version(self) -> tuple[int, int] | None:
         """SQLite: a value that differs when anybody has committed since the last call, this process too.
 
         As ``glance``; None where there is no such value, or not now.
         """
-        found = self.glance(lambda connection: _driver(connection).execute("PRAGMA data_version").fetchone()[0])
-        assert found is None or isinstance(found, int)
-        return found
+        return None if self._glancer is None else self._glancer.version()
 
     def glance(self, work: Callable[[sa.Connection], T]) -> T | None:
-        """SQLite: what a few reads by key find, at once, in the loop's thread, on a connection of its own.
-
-        They take some 20 microseconds, a fifth of the way to another thread and back; in WAL mode no writer keeps a
-        reader waiting.  None where that cannot be done, or not now: then ``read`` is the way.
-        """
-        if not self.is_sqlite or not self.url.database:
-            return None
-        try:
-            if self._glancer is None:
-                self._glancer = self._connect()
-                _driver(self._glancer).execute("PRAGMA busy_timeout = 0").close()
-            return work(self._glancer)
-        except (sqlite3.Error, sa.exc.SQLAlchemyError):
-            if self._glancer is not None:
-                glancer, self._glancer = self._glancer, None
-                with contextlib.suppress(sqlite3.Error, sa.exc.SQLAlchemyError):
-                    glancer.close()
-            return None
+        """What a few reads by key find, in the loop's thread; None where ``read`` is the way (``store.glance``)."""
+        return None if self._glancer is None else self._glancer.look(work)
 
     def close(self) -> None:
         if self._glancer is not None:
-            glancer, self._glancer = self._glancer, None
-            glancer.close()
+            self._glancer.close()
         self._readers.close()
         self._writers.close()
         self._engine.dispose()
@@ -188,7 +170,8 @@ def _engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+    number(record.info)
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",  # 250 is said after COMMIT, so COMMIT must be on the disk

@@ -213,7 +213,7 @@ class Store:
         """
         return self._databases[Group.OWNER].is_sqlite and len(set(self._databases.values())) == 1
 
-    def version(self) -> int | None:
+    def version(self) -> tuple[int, int] | None:
         """A value that is the same as before only if nobody has changed anything of an owner's since; None: not known.
 
         On the loop, without waiting; a different value says nothing.

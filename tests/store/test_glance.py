@@ -10,6 +10,8 @@ from opostd.model.errors import NoSuchBox
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId
 from opostd.store import boxes, flags, sync
+from opostd.store.database import Database
+from opostd.store.glance import Glancer
 from opostd.store.run import Store
 from tests.store.world import World
 
@@ -54,13 +56,60 @@ def test_where_it_cannot_look_now_a_thread_does(store_settings: StoreSettings) -
         owner, inbox = world.key("anna")
         assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
         for database in store._databases.values():
-            if database._glancer is not None:
-                database._glancer.close()  # as after a fault
+            if database._glancer is not None and database._glancer._connection is not None:
+                database._glancer._connection.close()  # as after a fault
         assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
         assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
         await store.close()
 
     asyncio.run(main())
+
+
+def test_a_version_is_never_that_of_another_connection(sqlite_settings: StoreSettings) -> None:
+    """Each connection counts from the same number: after a fault nothing may look unchanged that is not."""
+
+    async def main() -> None:
+        store = Store(sqlite_settings)
+        world = await World(store).make("anna")
+        seen = store.version()
+        assert seen is not None
+        assert store.version() == seen
+        for database in store._databases.values():
+            assert database._glancer is not None
+            database._glancer.close()
+        await world.fill("anna", 1)
+        assert store.version() != seen
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_after_a_slow_look_threads_do_it(sqlite_settings: StoreSettings) -> None:
+    """Where the disk holds the loop up, that is 1 % of its time (promise 7)."""
+    database = Database(sqlite_settings.url, 1)
+    now, held = 0.0, 0.0
+
+    def clock() -> float:
+        return now
+
+    def slow(_: sa.Connection) -> str:
+        nonlocal now, held
+        now += 0.5
+        held += 0.5
+        return "found"
+
+    glancer = Glancer(database._connect, clock)
+    looks = [glancer.look(lambda _: "at once"), glancer.look(slow), glancer.look(slow)]
+    assert looks == ["at once", "found", None]
+    assert glancer.version() is None
+    while now < 1000:
+        now += 0.1
+        glancer.look(slow)
+    assert held / now < 0.011
+    now += 60
+    assert [glancer.look(lambda _: "again") for _ in range(2)] == ["again", "again"]
+    glancer.close()
+    database.close()
 
 
 def test_it_never_writes(store: Store) -> None:

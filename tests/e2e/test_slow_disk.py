@@ -1,0 +1,103 @@
+"""A disk that is slow: who waits for it keeps nobody else waiting (design.md 2, promise 7; security.md 2, event loop)."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Site
+from tests.e2e.faults import PATIENCE_S, Reader, Sender, site_over, sqlite_in
+
+READ_S = 0.3  # what each read from the disk takes
+SYNC_S = 0.5
+BEATS = 40
+
+
+@contextlib.contextmanager
+def slow(site: Site, call: str, delay_s: float) -> Iterator[None]:
+    """Each of these calls of the daemon takes so long, where it is for the database."""
+    assert shutil.which("strace"), "strace is not installed; .ci/run does it"
+    path = site.settings.url.removeprefix("sqlite:///")
+    inject = f"inject={call}:delay_enter={int(delay_s * 1_000_000)}"
+    files = [word for name in (path, f"{path}-wal") for word in ("-P", name)]
+    strace = subprocess.Popen(
+        ["strace", "-f", "-p", str(site.daemon.pid), "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *files],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert strace.stderr is not None
+    with strace.stderr:
+        assert "attached" in strace.stderr.readline()
+        try:
+            yield
+        finally:
+            strace.send_signal(signal.SIGINT)
+            strace.wait(10)
+
+
+def waits(site: Site) -> list[float]:
+    """How long a client that needs no disk waits, one time after the other; seconds."""
+    found = []
+    with Reader(site) as reader:
+        for _ in range(BEATS):
+            begun = time.monotonic()
+            assert reader.ask("ENABLE CONDSTORE").startswith("OK")
+            found.append(time.monotonic() - begun)
+            threading.Event().wait(0.05)
+    return found
+
+
+@contextlib.contextmanager
+def busy(*works: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Others, at their work meanwhile."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=work, args=(stop,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Site]:
+    with site_over(sqlite_in(tmp_path), tmp_path) as site:
+        yield site
+
+
+@pytest.mark.parametrize(("call", "delay_s"), [("pread64", READ_S), ("fdatasync,fsync", SYNC_S)])
+def test_only_those_wait_who_need_it(on_sqlite: Site, call: str, delay_s: float) -> None:
+    done: list[str] = []
+
+    def look(stop: threading.Event) -> None:
+        """Each of them reads from the disk: what another has written since is not in memory."""
+        with Reader(on_sqlite) as reader:
+            while not stop.is_set():
+                done.append(reader.ask("STATUS INBOX (MESSAGES)"))
+
+    def write(stop: threading.Event) -> None:
+        with Sender(on_sqlite) as sender:
+            while not stop.is_set():
+                done.append(sender.deliver("one")[:3])
+
+    with Reader(on_sqlite) as first:
+        assert first.ask("STATUS INBOX (MESSAGES)").startswith("OK")
+    with busy(look, look, write):
+        beats = waits(on_sqlite)
+        assert sum(beats) < 3.0, "this machine is too busy to tell"
+        with slow(on_sqlite, call, delay_s):
+            done.clear()
+            beats = waits(on_sqlite)
+    assert done
+    print(f"{call}: longest {max(beats):.3f} s, all {BEATS} {sum(beats):.3f} s, others did {len(done)}")
+    # Once the loop itself may meet the slow disk: after that it does not look by itself.
+    assert sum(beats) < 3.0 + 4 * delay_s
+    assert sorted(beats)[-3] < delay_s
