@@ -27,6 +27,24 @@ stdin_option = click.option("--password-stdin", is_flag=True, help="The password
 generate_option = click.option("--generate", is_flag=True, help="Make a password and show it once.")
 
 
+def _tag(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A language that we speak, as it is kept; ``none`` is the empty one."""
+    from opostd.intake.tongues import TONGUES, known
+
+    if not value:
+        return value
+    if value.lower() == "none":
+        return ""
+    if not known(value):
+        raise click.BadParameter(f"{value} is none of {', '.join(sorted(TONGUES))}, nor none", context, parameter)
+    return value
+
+
+language_option = click.option(
+    "--language", default="", callback=_tag, help="In which the person hears what became of messages: en, de, ..."
+)
+
+
 @click.group("user")
 def command() -> None:
     """People who can log in."""
@@ -50,8 +68,17 @@ async def account_of(store: "Store", settings: Settings, address: str) -> Accoun
 @generate_option
 @click.option("--name", default="", help="The person's name, as mail shows it.")
 @click.option("--admin", is_flag=True, help="May write to everyone.")
+@language_option
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Join this group too; may be repeated.")
-def add(address: str, password_stdin: bool, generate: bool, name: str, admin: bool, groups: tuple[str, ...]) -> None:
+def add(
+    address: str,
+    password_stdin: bool,
+    generate: bool,
+    name: str,
+    admin: bool,
+    language: str,
+    groups: tuple[str, ...],
+) -> None:
     """Add somebody who can log in.
 
     Example: opostd user add anna@example.org --generate --group team
@@ -68,8 +95,8 @@ def add(address: str, password_stdin: bool, generate: bool, name: str, admin: bo
         secret = await asyncio.to_thread(passwords.hash_password, password)
         keys = await asyncio.to_thread(scram.packed, password, settings.auth.scram_iterations)
         account = await provision.add_user(
-            store, addr, secret=secret, scram=keys, name=name, admin=admin, now=now()
-        )  # fmt: skip
+            store, addr, secret=secret, scram=keys, name=name, admin=admin, now=now(), language=language
+        )
         for group in joined:
             await provision.join(store, group, account.owner, now=now())
         return account.login
@@ -128,6 +155,29 @@ def password(address: str, password_stdin: bool, generate: bool) -> None:
 
     login = run_in_store(flow)
     click.echo(f"{login}   password {new}" if made else f"{login}   password changed")
+
+
+@command.command("language")
+@click.argument("address")
+@click.argument("tag", required=False, callback=_tag)
+def language(address: str, tag: str | None) -> None:
+    """Show, or set, the language in which somebody hears what became of their messages.
+
+    TAG: en, de-AT and the like; none for not known, then each message tells, or the configuration.
+
+    Example: opostd user language anna de
+    """
+
+    async def flow(store: "Store", settings: Settings) -> Account:
+        from opostd.store import accounts
+
+        account = await account_of(store, settings, address)
+        if tag is not None:
+            await store.run(accounts.set_language, account.owner, tag)
+        return await account_of(store, settings, address)
+
+    account = run_in_store(flow)
+    click.echo(f"{account.login}   {account.language or 'not known'}")
 
 
 @command.command("disable")

@@ -16,6 +16,7 @@ ZeroOr = NewType("ZeroOr", int)
 """A whole number; 0 stands for none of it."""
 Markdown = Literal["plain", "marked", "off"]
 Check = Literal["off", "note", "enforce"]
+Language = Literal["en", "de", "es", "fr", "it", "nl"]
 OnFault = Literal["tempfail", "accept"]
 
 
@@ -206,6 +207,7 @@ class QueueSettings:
     warn_after_s: float = 4 * 3600.0
     local_tries: int = 30
     lease_s: int = 120
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,9 @@ class Intake:
         self._now = now
         retries = retries or QueueSettings()
         self._router = Router(store, domains, relay)
-        self.teller = Teller(store, self._router, hostname=hostname, domains=domains, now=now)
+        self.teller = Teller(
+            store, self._router, hostname=hostname, domains=domains, now=now, language=retries.language
+        )
         self._commit = GroupCommit(store, now=now, on_the_way=lambda key: self._deliverer.has(key), quota=quota)
         self._deliverer = Deliverer(
             store, now=now, settled=self._commit.forget, failed=self._failed, ended=self._ended, quota=quota

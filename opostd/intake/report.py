@@ -8,11 +8,13 @@ ends a line here; what is returned of the message is its own octets; the first p
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import formatdate
 from enum import Enum
 from quopri import encodestring
 
 from opostd.intake.message import CRLF, Field, field
+from opostd.intake.tongues import ENGLISH, TONGUES, Tongue
 from opostd.intake.words import unstructured
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Wish
@@ -57,18 +59,17 @@ class About:
     raw: bytes
 
 
-_SUBJECTS = {
-    Action.FAILED: "Your message could not be delivered",
-    Action.DELAYED: "Your message is delayed",
-    Action.DELIVERED: "Your message was delivered",
-    Action.RELAYED: "Your message was handed on",
-}
-_TEXTS = {
-    Action.FAILED: "Your message did not reach these recipients:",
-    Action.DELAYED: "Your message has not reached these recipients yet.  It is tried again; you need not send it anew:",
-    Action.DELIVERED: "Your message was delivered to these recipients, as you asked to be told:",
-    Action.RELAYED: "Your message was handed on to a server that does not tell whether it delivers it:",
-}
+def _sentences(action: Action, tongue: Tongue) -> tuple[str, str]:
+    """The subject, and what the text begins with."""
+    match action:
+        case Action.FAILED:
+            return tongue.failed_subject, tongue.failed
+        case Action.DELAYED:
+            return tongue.delayed_subject, tongue.delayed
+        case Action.DELIVERED:
+            return tongue.delivered_subject, tongue.delivered
+        case Action.RELAYED:
+            return tongue.relayed_subject, tongue.relayed
 
 
 def xtext(text: str) -> str:
@@ -77,18 +78,29 @@ def xtext(text: str) -> str:
 
 
 def report(
-    about: About, statuses: Sequence[Status], *, to: str, hostname: str, domain: str, post: PostId, now: int
+    about: About,
+    statuses: Sequence[Status],
+    *,
+    to: str,
+    hostname: str,
+    domain: str,
+    post: PostId,
+    now: int,
+    language: str = ENGLISH,
 ) -> bytes:
     """The octets of one notification.
 
     statuses: 1 or more, of one action.  to: the sender.  hostname: ours; domain: whose postmaster it is from; post: its
-    own id.
+    own id; language: of the part for people, a key of ``TONGUES``.
     """
-    action = statuses[0].action
+    subject, opening = _sentences(statuses[0].action, TONGUES[language])
     wide = not all(each.wish.address.isascii() for each in statuses) or not about.header.isascii()
     boundary = b"=_" + post_id_text(post).encode()
     parts = [
-        _part(b"text/plain; charset=utf-8", _words(action, statuses, hostname)),
+        _part(
+            b"text/plain; charset=utf-8\r\nContent-Language: " + language.encode(),
+            _words(opening, statuses, hostname, TONGUES[language]),
+        ),
         _part(
             b"message/global-delivery-status" if wide else b"message/delivery-status",
             _machine(about, statuses, hostname, now, wide),
@@ -97,7 +109,7 @@ def report(
     ]
     return b"".join(
         [
-            *(each.octets for each in _head(about, action, to, hostname, domain, post, now)),
+            *(each.octets for each in _head(about, subject, to, hostname, domain, post, now)),
             b"Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"" + boundary + b'"\r\n',
             b"" if all(part.isascii() for part in parts) else b"Content-Transfer-Encoding: 8bit\r\n",
             CRLF,
@@ -107,12 +119,12 @@ def report(
     )  # fmt: skip
 
 
-def _head(about: About, action: Action, to: str, hostname: str, domain: str, post: PostId, now: int) -> list[Field]:
+def _head(about: About, subject: str, to: str, hostname: str, domain: str, post: PostId, now: int) -> list[Field]:
     fields = [
         field("Date", formatdate(now).encode()),
         field("From", f"Mail Delivery <postmaster@{domain}>".encode()),
         field("To", f"<{to}>".encode()),
-        field("Subject", unstructured(_SUBJECTS[action])),
+        field("Subject", unstructured(subject)),
         field("Message-ID", f"<{post_id_text(post)}@{hostname}>".encode()),
         field("Auto-Submitted", b"auto-replied"),
         field("MIME-Version", b"1.0"),
@@ -123,15 +135,17 @@ def _head(about: About, action: Action, to: str, hostname: str, domain: str, pos
     return fields
 
 
-def _words(action: Action, statuses: Sequence[Status], hostname: str) -> bytes:
-    lines = [f"This is the mail server {hostname}.", "", _TEXTS[action], ""]
+def _words(opening: str, statuses: Sequence[Status], hostname: str, tongue: Tongue) -> bytes:
+    lines = [tongue.server.format(hostname), "", opening, ""]
     for each in statuses:
         lines.append(f"  {one_line(each.wish.address, wide=True)}")
-        said = f"{each.remote} said: {each.diagnostic}" if each.remote else each.diagnostic
+        said = tongue.said.format(each.remote, each.diagnostic) if each.remote else each.diagnostic
         if said:
             lines.append(f"    {one_line(said, wide=True)}")
         if each.until:
-            lines.append(f"    It is tried until {formatdate(each.until)}.")
+            lines.append(
+                f"    {tongue.until.format(datetime.fromtimestamp(each.until, UTC).strftime('%Y-%m-%d %H:%M UTC'))}"
+            )
     return "\r\n".join([*lines, ""]).encode()
 
 

@@ -9,15 +9,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from opostd.intake import tongues
 from opostd.intake.report import MAX_RETURNED_OCTETS, About, Action, Status, report
 from opostd.intake.route import Router
 from opostd.intake.trace import return_path
+from opostd.mime import headers
 from opostd.mime.facts import new_post
 from opostd.model.errors import LostPost, Refused
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, Notify, Origin, Recipient, Terms, Wish
-from opostd.store import posts, queue
+from opostd.model.records import Mailing, Notify, Origin, Place, Recipient, Target, Terms, Wish
+from opostd.store import accounts, posts, queue
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -33,16 +35,27 @@ def wants(wish: Wish, action: Action, *, local: bool) -> bool:
 
 
 class Teller:
-    """Makes notifications.  Keeping them, with what they tell of, is the caller's."""
+    """Makes notifications.  Keeping them, with what they tell of, is the caller's.
+
+    language: for whom none is known.
+    """
 
     def __init__(
-        self, store: Store, router: Router, *, hostname: str, domains: tuple[str, ...], now: Callable[[], int]
+        self,
+        store: Store,
+        router: Router,
+        *,
+        hostname: str,
+        domains: tuple[str, ...],
+        now: Callable[[], int],
+        language: str = tongues.ENGLISH,
     ) -> None:
         self._store = store
         self._router = router
         self._hostname = hostname
         self._domains = domains
         self._now = now
+        self._language = language
 
     async def notification(
         self, post: PostId, origin: Origin, arrived: int, statuses: Sequence[Status]
@@ -63,6 +76,7 @@ class Teller:
             ret = "HDRS" if origin.terms.require_tls else origin.ret
             whole = facts is not None and self._whole(told[0].action, ret, facts.size, local)
             raw = await self._store.run(posts.raw, post) if whole else b""
+            language = await self._language_of(places, header)
         except (Refused, LostPost) as error:
             log.warning("cannot tell %s of id=%s: %s", origin.sender, post_id_text(post), error)
             return ()
@@ -77,6 +91,7 @@ class Teller:
             domain=self._domains[0],
             post=id_,
             now=now,
+            language=language,
         )
         octets = return_path("").octets + octets
         made = await asyncio.to_thread(new_post, octets, id=id_, now=now)
@@ -103,6 +118,17 @@ class Teller:
             if await self._store.run(queue.done_and_told, key, reports, self._now()):
                 told += reports
         return told
+
+    async def _language_of(self, places: Sequence[Place], header: bytes) -> str:
+        """What a sender reads: an account says so, else the message itself, else the settings."""
+        tags: list[str] = []
+        for owner in [each.owner for each in places if isinstance(each, Target)][:1]:
+            account = await self._store.run(accounts.account, owner)
+            tags += [] if account is None else [account.language]
+        for name, value in headers.fields(header):
+            if name.lower() == b"accept-language":
+                tags += tongues.accepted(headers.unfold(value).decode("ascii", "replace"))
+        return tongues.chosen([*tags, self._language])
 
     @staticmethod
     def _whole(action: Action, ret: str, size: int, local: bool) -> bool:

@@ -105,7 +105,7 @@ class Account:
     """A person who can log in.
 
     login: the address folded; secret: an argon2id string, None for no login; scram: the keys of the same password
-    (``auth.scram``), None where there are none.
+    (``auth.scram``), None where there are none; language: a tag of RFC 5646, empty where it is not known.
     """
 
     owner: OwnerId
@@ -116,6 +116,7 @@ class Account:
     admin: bool
     created: int
     scram: str | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _ACCOUNT = sa.select(
     schema.account.c.admin,
     schema.account.c.created,
     schema.account.c.scram,
+    schema.account.c.language,
 )
 _ONE_ADDRESS = _ADDRESS.where(schema.address.c.addr == sa.bindparam("addr"))
 _ONE_ACCOUNT = _ACCOUNT.where(schema.account.c.owner_id == sa.bindparam("owner"))
@@ -93,8 +94,8 @@ def _address_of(row: Any) -> Address:
 
 
 def _account_of(row: Any) -> Account:
-    owner, login, name, secret, state, admin, created, scram = row
-    return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created, scram)
+    owner, login, name, secret, state, admin, created, scram, language = row
+    return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created, scram, language)
 
 
 @reads(Group.DIRECTORY)
@@ -165,6 +166,12 @@ def secret_of_nobody(tx: Tx, fresh: str) -> str:
 def set_state(tx: Tx, owner: OwnerId, state: AccountState) -> None:
     """Whether somebody may log in; open sessions are told.  Raises NoSuchAddress."""
     _change(tx, owner, state=int(state))
+
+
+@writes(Group.OWNER)
+def set_language(tx: Tx, owner: OwnerId, language: str) -> None:
+    """The tag of what somebody reads, empty for not known.  Raises NoSuchAddress."""
+    _change(tx, owner, language=language)
 
 
 def _change(tx: Tx, owner: OwnerId, **values: object) -> None:

@@ -64,6 +64,7 @@ def _add_account(tx: Tx, account: Account, everyone: BoxId | None, now: int) -> 
         "state": int(account.state),
         "admin": account.admin,
         "created": account.created,
+        "language": account.language,
     }
     if not inserted(tx, schema.account, row):
         return tx.again  # made by a try before, whose COMMIT had no answer
@@ -84,17 +85,18 @@ async def add_user(
     admin: bool = False,
     now: int,
     scram: str | None = None,
+    language: str = "",
 ) -> Account:
     """Somebody who can log in, with the default boxes, who reads `everyone` of the domain from now on.
 
-    addr: folded; secret: an argon2id string, None for no login; scram: keys of the same password.  Raises
-    AddressTaken.
+    addr: folded; secret: an argon2id string, None for no login; scram: keys of the same password; language: a tag of
+    RFC 5646.  Raises AddressTaken.
     """
     found = await store.run(directory.claim, Address(addr, new_owner_id(), AddressKind.USER, BoxId(0), ""))
     if found.kind is not AddressKind.USER:
         raise AddressTaken(f"{addr} is taken")
     everyone = await store.run(accounts.address, f"{EVERYONE}@{addr.rpartition('@')[2]}")
-    account = Account(found.owner, addr, name, secret, AccountState.ACTIVE, admin, now, scram)
+    account = Account(found.owner, addr, name, secret, AccountState.ACTIVE, admin, now, scram, language)
     source_box = everyone.box if everyone is not None and everyone.kind is AddressKind.SOURCE else None
     if not await store.run(_add_account, account, source_box, now):
         raise AddressTaken(f"{addr} is taken")

@@ -21,7 +21,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0018"
+REVISION = "0019"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -88,6 +88,7 @@ account = sa.Table(
     sa.Column("state", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # AccountState
     sa.Column("admin", sa.Boolean, nullable=False, server_default=sa.false()),
     big("created", default=0),
+    text("language"),  # a tag of RFC 5646; "": not known
     # The last UIDVALIDITY that a box of this owner was given: none is given twice, whatever box is deleted and made
     # anew.  The row is also the lock of the owner's list of boxes.
     big("uidvalidity", default=0),

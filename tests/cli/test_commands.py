@@ -58,6 +58,9 @@ def test_a_user_from_the_first_to_the_last_day(opostd: Command) -> None:
     assert json.loads(opostd("user", "list", "--json").out)[0]["state"] == "disabled"
     assert opostd("user", "enable", "anna").out == f"anna@{DOMAIN}   active\n"
     assert opostd("user", "password", "anna", "--password-stdin", text="other\n").status == 0
+    assert opostd("user", "language", "anna").out == f"anna@{DOMAIN}   not known\n"
+    assert opostd("user", "language", "anna", "de-AT").out == f"anna@{DOMAIN}   de-AT\n"
+    assert opostd("user", "language", "anna", "none").out == f"anna@{DOMAIN}   not known\n"
     assert "give -y" in opostd("user", "delete", "anna").err
     assert opostd("user", "delete", "anna", "-y").out == f"anna@{DOMAIN}   deleted with 0 messages\n"
     assert opostd("user", "delete", "anna", "-y").status == 66
@@ -74,6 +77,8 @@ def test_a_user_from_the_first_to_the_last_day(opostd: Command) -> None:
         (("user", "add", "anna"), "", 64, "--password-stdin"),
         (("user", "add", "anna", "--password-stdin", "--generate"), "x\n", 64, "exclude"),
         (("user", "disable", "nobody"), "", 66, "nobody"),
+        (("user", "language", "nobody", "de"), "", 66, "nobody"),
+        (("user", "language", "anna", "tlh"), "", 64, "tlh"),
         (("group", "add", "team", "--members", "nobody"), "", 66, "nobody"),
         (("group", "join", "nothing", "nobody"), "", 66, "nothing"),
         (("group", "add", "team", "--post", "whoever"), "", 64, "members"),

@@ -101,3 +101,18 @@ WANTS = [
 @pytest.mark.parametrize(("notify", "action", "local", "wanted"), WANTS)
 def test_who_is_told_what(notify: Notify, action: Action, local: bool, wanted: bool) -> None:
     assert wants(Wish("x@y", notify), action, local=local) == wanted
+
+
+def test_speaks_what_the_sender_reads() -> None:
+    status = Status(Wish("x@else.example"), Action.DELAYED, "4.4.1", "mx.else.example", "451 später", until=86400)
+    raw = report(About("", 0, HEADER, b""), [status], to="anna@opost.example", hostname="mail.opost.example", domain="opost.example", post=POST, now=0, language="de")  # fmt: skip
+    parsed = email.message_from_bytes(raw, policy=email.policy.SMTP)
+    assert isinstance(parsed, EmailMessage)
+    assert parsed["Subject"] == "Ihre Nachricht verzögert sich"
+    words, machine, _ = parsed.iter_parts()
+    assert words["Content-Language"] == "de"
+    text = words.get_content()
+    assert "diese Empfänger noch nicht erreicht" in text
+    assert "mx.else.example antwortete: 451 später" in text
+    assert "bis 1970-01-02 00:00 UTC." in text
+    assert "Action: delayed" in machine.as_string()

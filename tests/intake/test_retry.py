@@ -12,7 +12,7 @@ from opostd.mime.facts import new_post
 from opostd.model.ids import BoxId, OwnerId
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import NewPost, Notify, Recipient, Target, Wish
-from opostd.store import posts, queue
+from opostd.store import accounts, posts, queue
 from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 from opostd.store.spooling import HELD_AT
@@ -136,6 +136,30 @@ def test_a_box_that_is_gone_is_told_and_forgotten(store: Store) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("own", "header", "language"),
+    [
+        ("", "", b"en"),
+        ("", "Accept-Language: tlh, de-AT;q=0.9, fr;q=0.1", b"de"),
+        ("fr-CA", "Accept-Language: de", b"fr"),
+    ],
+)
+def test_is_told_in_the_language_of_the_sender(store: Store, own: str, header: str, language: bytes) -> None:
+    async def main() -> None:
+        async with world(store) as here:
+            await store.run(accounts.set_language, here.people["bob"].owner, own)
+            post = _post("into nothing", header)
+            gone = Target(OwnerId(12345), BoxId(6))
+            await store.run(posts.accept, [mailing(post, gone, sender=f"bob@{DOMAIN}")], NOW)
+            assert await retry(here).drain() == 1
+            await here.queue_is_empty()
+            (failed,) = await here.raws("bob")
+            assert b"\r\nContent-Language: " + language + b"\r\n" in failed
+            assert b"\r\nAction: failed\r\n" in failed
+
+    asyncio.run(main())
+
+
 def test_success_is_told_once_for_a_person_and_for_a_group(store: Store) -> None:
     async def main() -> None:
         async with world(store) as here:
@@ -200,5 +224,6 @@ def _forget(tx: queue.Tx, id_: bytes) -> None:
     tx.execute(sa.delete(schema.post).where(schema.post.c.id == id_))
 
 
-def _post(subject: str) -> NewPost:
-    return new_post(text(subject), id=new_post_id(), now=NOW)
+def _post(subject: str, header: str = "") -> NewPost:
+    raw = (header + "\r\n" if header else "").encode() + text(subject)
+    return new_post(raw, id=new_post_id(), now=NOW)
