@@ -25,6 +25,16 @@ from opostd.store import schema
 
 ROOT = "root@bench.test"
 MESSAGE = b"From: root@bench.test\r\nTo: everyone@bench.test\r\nSubject: news\r\n\r\n" + b"All hands at noon.\r\n" * 40
+WRITTEN = (
+    b"From: root@bench.test\r\nTo: everyone@bench.test\r\nSubject: written\r\nContent-Type: text/markdown; charset=utf-8\r\n"
+    b"\r\n# News\r\n\r\n"
+    + b"All **hands** at _noon_, see [the plan](https://bench.test/plan); bring `notes.md`.\r\n\r\n" * 20
+    + b"| who | when |\r\n|---|---|\r\n"
+    + b"| anna | noon |\r\n" * 10
+    + b"\r\n```python\r\n"
+    + b"def sums(numbers):\r\n    return [sum(numbers[:n]) for n in range(len(numbers))]\r\n" * 5
+    + b"```\r\n"
+)
 FULL = "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 _COLUMNS = "owner_id, box_id, uid, modseq, internaldate, savedate, size, bits, keywords, post_id"
 _VALUES = ":owner, :box, uid, 2, 1700000000 + uid, 1700000000, 4000, uid % 2, ''"
@@ -104,14 +114,24 @@ class Alone:
         gain = [many / one for many, one in zip(rates[20], rates[1], strict=True)]
         self._add("20 connections by 1", "times", gain, Target(3, below=False))
 
-    async def _submitted(self, connections: int, messages: int) -> float:
+    async def written(self, messages: int, runs: int = 3) -> None:
+        """Markdown: rendering in the two processes is what bounds it."""
+        rates, used = [], []
+        for _ in range(runs):
+            before = self.server.processes.cpu_seconds()
+            rates.append(await self._submitted(10, messages, WRITTEN))
+            used.append((self.server.processes.cpu_seconds() - before) / messages * 1000)
+        title = f"messages of {len(WRITTEN) / 1024:.1f} KB of Markdown submitted, 10 connections"
+        self._add(title, "/s", rates, note=f"{statistics.median(used):.0f} ms of processor each")
+
+    async def _submitted(self, connections: int, messages: int, message: bytes = MESSAGE) -> float:
         left = iter(range(messages))
 
         async def submit(numbers: Iterator[int]) -> int:
             client = await load.Smtp.connect(self.submission, False, ROOT)
             sent = 0
             for number in numbers:
-                await client.send(ROOT, [f"u{number % 100 + 1:05d}@bench.test"], MESSAGE)
+                await client.send(ROOT, [f"u{number % 100 + 1:05d}@bench.test"], message)
                 sent += 1
             await client.quit()
             return sent

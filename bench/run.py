@@ -41,6 +41,7 @@ async def _alone(rows: Alone, sizes: list[int], quick: bool) -> None:
     await rows.idle_memory()
     await rows.broadcast(sizes)
     await rows.group_commit(1000 if quick else 3000)
+    await rows.written(60 if quick else 300)
     await rows.lazy_select()
     await rows.fetches(10_000)
     if not quick:

@@ -33,7 +33,7 @@ listen = ["127.0.0.1:{{imap}}"]
 listen_tls = ["127.0.0.1:{{imaps}}"]
 [submission]
 listen = ["127.0.0.1:{{submission}}"]
-markdown = "off"
+markdown = "marked"
 [smtp]
 listen = ["127.0.0.1:{{smtp}}"]
 [auth]
