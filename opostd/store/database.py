@@ -7,9 +7,12 @@ COMMIT are said here: half of what the usual pool costs is its own BEGIN and ROL
 SQLite files are made 0600, and their directory is synced: what COMMIT has promised must be found after a power loss.
 """
 
+import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -17,14 +20,17 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 import sqlalchemy as sa
 
-from opostd.model.errors import Unavailable
+from opostd.model.errors import OpostError, Unavailable
 from opostd.store.glance import Glancer, number, serial
 from opostd.store.retry import NotReplicated, judge
-from opostd.store.threads import Outcome, Threads
+from opostd.store.threads import CLOSE_S, OnLoop, Outcome, Threads
+
+log = logging.getLogger("opostd.store")
 
 T = TypeVar("T")
 
 SQLITE_READERS = 2  # feasibility.md 2: a third gains nothing
+PROBE_S = 3.0  # for the answer to SELECT 1
 BUSY_MS = 500  # another process writes; longer waits are runs of the whole function again, so that deadlines hold
 CACHE_KIB = 8 * 1024  # of each SQLite connection
 LOCK_TIMEOUT_S = 10  # of a box lock on PostgreSQL: then 55P03, and the function runs again
@@ -58,6 +64,7 @@ class Database:
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
         self._readers = Threads("read", readers, self._connect)
         self._writers = Threads("write", writers, self._connect)
+        self._prober = Threads("probe", 1, self._connect)
 
     @property
     def dialect(self) -> str:
@@ -75,7 +82,7 @@ class Database:
 
         Where the work says false beside its result there is nothing to keep: ROLLBACK, which needs no disk.
         """
-        self._writers.submit(lambda: self._transaction(work, committed), outcome)
+        self._writers.submit(lambda: self._transaction(work, committed, outcome), outcome)
 
     def data_version(self, outcome: Outcome[tuple[int, int]]) -> None:
         """SQLite: a value that differs when another process has written since the last call."""
@@ -98,11 +105,41 @@ class Database:
         """What a few reads by key find, in the loop's thread; None where ``read`` is the way (``store.glance``)."""
         return None if self._glancer is None else self._glancer.look(work)
 
+    async def look_after(self, patience_s: float) -> None:
+        """Whoever has waited for so long, while the database did nothing at all, is told that it does not answer.
+
+        A server that is stopped, or a disk that is stuck, says no word: no error comes that could be waited for.  One
+        that works at something long still answers another question; a file of SQLite has one writer, for whom the
+        others wait, and whose transactions are short.
+        """
+        for threads in (self._readers, self._writers):
+            if not threads.stuck(patience_s):
+                continue
+            asked = not (self.is_sqlite and threads is self._writers)
+            if not (asked and await self._answers()) and threads.stuck(patience_s):
+                told = threads.abandon(patience_s, "the database does not answer")
+                log.warning("the database does not answer; told to those who wait for it count=%d", told)
+
+    async def _answers(self) -> bool:
+        outcome: OnLoop[None] = OnLoop()
+        try:
+            self._prober.submit(self._probe, outcome)
+            async with asyncio.timeout(PROBE_S):
+                await outcome.future
+        except (TimeoutError, OpostError, sa.exc.SQLAlchemyError):
+            return False
+        return True
+
+    def _probe(self) -> None:
+        with self._clean(self._prober) as connection:
+            connection.exec_driver_sql("SELECT 1")
+
     def close(self) -> None:
         if self._glancer is not None:
             self._glancer.close()
-        self._readers.close()
-        self._writers.close()
+        end = time.monotonic() + CLOSE_S
+        for threads in (self._readers, self._writers, self._prober):
+            threads.close(end)
         self._engine.dispose()
 
     def _connect(self) -> sa.Connection:
@@ -130,11 +167,13 @@ class Database:
             _say(connection, "COMMIT")
             return result
 
-    def _transaction(self, work: Callable[[sa.Connection], tuple[T, bool]], committed: Callable[[T], None]) -> T:
+    def _transaction(
+        self, work: Callable[[sa.Connection], tuple[T, bool]], committed: Callable[[T], None], outcome: Outcome[T]
+    ) -> T:
         with self._clean(self._writers) as connection:
             _say(connection, self._begin)
             result, keep = work(connection)
-            if not keep:
+            if not keep or outcome.abandoned:
                 _say(connection, "ROLLBACK")
                 return result
             if self._step is not None:

@@ -36,6 +36,7 @@ T = TypeVar("T")
 Function = Callable[Concatenate["Tx", P], T]
 
 _MARK = "_opostd_work"
+WATCH_S = 1.0  # between two looks at whether the database still answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Store:
         self._bus: Bus = open_bus(self._databases[Group.OWNER])
         self._listeners: list[Callable[[BoxHint], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._poller: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function returns, after COMMIT.  Raises its own errors, Unavailable and DiskFull.
@@ -241,15 +242,17 @@ class Store:
         """Begins to hear of what other processes change.  Callbacks are called on this loop."""
         self._loop = asyncio.get_running_loop()
         await self._bus.start(self._loop, self._told)
-        if self._databases[Group.OWNER].is_sqlite and self._poller is None:
-            self._poller = self._loop.create_task(self._poll())
+        if not self._tasks:
+            self._tasks = [self._loop.create_task(self._look_after())]
+            if self._databases[Group.OWNER].is_sqlite:
+                self._tasks.append(self._loop.create_task(self._poll()))
 
     async def close(self) -> None:
         """Ends what runs, sends what was said, closes all connections.  May be called again."""
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
-            self._poller = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         await self._bus.stop()
         self._loop = None
         await asyncio.to_thread(self.close_sync)
@@ -280,6 +283,14 @@ class Store:
                     callback(hint)
                 except Exception:
                     log.exception("a listener failed on %r", hint)
+
+    async def _look_after(self) -> None:
+        """A database that says nothing is found out, so that those who wait for it are answered (promise 8)."""
+        patience_s = self._settings.retry_deadline_s
+        while True:
+            await asyncio.sleep(min(WATCH_S, patience_s / 2))
+            for database in set(self._databases.values()):
+                await database.look_after(patience_s)
 
     async def _poll(self) -> None:
         """SQLite: the truth behind the datagrams: has another process written?"""

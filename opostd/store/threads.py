@@ -6,24 +6,35 @@ the row at its end, six times as long when many connections ask at once.
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
 from opostd.model.errors import Unavailable
 
+log = logging.getLogger("opostd.store")
+
+CLOSE_S = 5.0  # for what runs when the store is closed; after that it ends as by a kill, of which nothing is afraid
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Outcome(Protocol[T_contra]):
-    """Where the result of a piece of work goes."""
+    """Where the result of a piece of work goes.
+
+    abandoned: who waited has been told that it failed; what can still be taken back is.
+    """
+
+    abandoned: bool
 
     def wanted(self) -> bool:
         """Whether somebody still waits: what has not begun for nobody is left."""
@@ -35,14 +46,15 @@ class Outcome(Protocol[T_contra]):
 class OnLoop(Generic[T]):
     """For a coroutine of the running loop: it awaits ``future``, and may be cancelled."""
 
-    __slots__ = ("_loop", "future")
+    __slots__ = ("_loop", "abandoned", "future")
 
     def __init__(self) -> None:
+        self.abandoned = False
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self._loop.create_future()
 
     def wanted(self) -> bool:
-        return not self.future.cancelled()
+        return not self.abandoned and not self.future.cancelled()
 
     def settle(self, result: T | None, error: BaseException | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
@@ -52,13 +64,14 @@ class OnLoop(Generic[T]):
 class InThread(Generic[T]):
     """For a thread without a loop: it calls ``future.result()``."""
 
-    __slots__ = ("future",)
+    __slots__ = ("abandoned", "future")
 
     def __init__(self) -> None:
+        self.abandoned = False
         self.future: Future[T] = Future()
 
     def wanted(self) -> bool:
-        return True
+        return not self.abandoned
 
     def settle(self, result: T | None, error: BaseException | None) -> None:
         _settle(self.future, result, error)
@@ -78,7 +91,9 @@ class Threads:
 
     def __init__(self, name: str, count: int, connect: Callable[[], sa.Connection]) -> None:
         self._name, self._count, self._connect = name, count, connect
-        self._jobs: SimpleQueue[Callable[[bool], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[bool], None], Outcome[Any]] | None] = SimpleQueue()
+        self._since: dict[Outcome[Any], float] = {}  # what runs or waits to run, and since when
+        self._ended = 0.0  # when some work last came to its end
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._closed = False
@@ -103,7 +118,8 @@ class Threads:
         with self._lock:
             if self._closed:
                 raise Unavailable("the store is closed")
-            self._jobs.put(job)
+            self._since[outcome] = time.monotonic()
+            self._jobs.put((job, outcome))
             if self._idle:
                 self._idle -= 1  # one that waits takes it
             elif len(self._threads) < self._count:
@@ -113,11 +129,32 @@ class Threads:
                 thread.start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (item := self._jobs.get()) is not None:
+            job, outcome = item
             job(True)
-            del job  # and with it what it held: a result may be large, and the next may not come for long
             with self._lock:
                 self._idle += 1
+                self._since.pop(outcome, None)
+                self._ended = time.monotonic()
+            del item, job, outcome  # and what they hold: a result may be large, and the next may not come for long
+
+    def stuck(self, patience_s: float) -> bool:
+        """Whether something has waited for so long, and nothing has come to its end in that time."""
+        with self._lock:
+            before = time.monotonic() - patience_s
+            return self._ended <= before and any(since <= before for since in self._since.values())
+
+    def abandon(self, patience_s: float, why: str) -> int:
+        """Tells all who have waited for so long that they wait in vain; how many those were."""
+        with self._lock:
+            before = time.monotonic() - patience_s
+            late = [outcome for outcome, since in self._since.items() if since <= before]
+            for outcome in late:
+                del self._since[outcome]
+        for outcome in late:
+            outcome.abandoned = True
+            outcome.settle(None, Unavailable(why))
+        return len(late)
 
     def connection(self) -> sa.Connection:
         """This thread's connection."""
@@ -137,18 +174,25 @@ class Threads:
                 self._open.discard(found)
             _close(found)
 
-    def close(self) -> None:
-        """What runs ends first, what waits does not begin.  May be called again."""
+    def close(self, end: float | None = None) -> None:
+        """What runs ends first, what waits does not begin.  May be called again.
+
+        end: of ``time.monotonic``, until when that may take; None: ``CLOSE_S``.
+        """
+        end = time.monotonic() + CLOSE_S if end is None else end
         with self._lock:
             self._closed = True
             threads, self._threads = self._threads, []
         with contextlib.suppress(Empty):
-            while (job := self._jobs.get_nowait()) is not None:
-                job(False)
+            while (item := self._jobs.get_nowait()) is not None:
+                item[0](False)
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:
-            thread.join()
+            thread.join(max(end - time.monotonic(), 0.0))
+        if any(thread.is_alive() for thread in threads):
+            log.warning("the database does not answer; not waited for threads=%s", self._name)
+            return  # their connections are in use
         for connection in self._open:
             _close(connection)
         self._open.clear()

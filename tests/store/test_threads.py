@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -75,6 +76,50 @@ def test_what_nobody_waits_for_does_not_begin_and_what_has_begun_ends() -> None:
     asyncio.run(main())
     assert done == ["first", "last"]
     pool.close()
+
+
+def test_who_waits_for_what_does_not_come_to_an_end() -> None:
+    pool = threads()
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        gate.wait(10)
+        return "too late"
+
+    running, waiting = InThread[str](), InThread[str]()
+    assert not pool.stuck(0.0)
+    pool.submit(slow, running)
+    pool.submit(lambda: "never", waiting)
+    assert begun.wait(10)
+    assert not pool.stuck(60.0)
+    assert pool.stuck(0.0)
+    assert pool.abandon(60.0, "silence") == 0
+    assert pool.abandon(0.0, "silence") == 2
+    for outcome in (running, waiting):
+        with pytest.raises(Unavailable, match="silence"):
+            outcome.future.result(10)
+    assert not pool.stuck(0.0)
+    gate.set()
+    after = InThread[str]()
+    pool.submit(lambda: "done", after)
+    assert after.future.result(10) == "done"
+    assert not pool.stuck(0.0)
+    pool.close()
+
+
+def test_the_end_does_not_wait_for_ever() -> None:
+    pool = threads()
+    begun, gate = threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        begun.set()
+        gate.wait(10)
+
+    pool.submit(stuck, InThread())
+    assert begun.wait(10)
+    pool.close(time.monotonic() + 0.05)
+    gate.set()
 
 
 def test_the_end() -> None:

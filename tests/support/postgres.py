@@ -95,6 +95,12 @@ class Server:
             connection.execute(f"DROP DATABASE IF EXISTS {sa.make_url(url).database} WITH (FORCE)")  # type: ignore[call-overload]
 
 
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 class OwnServer(Server):
     """A server whose processes are ours."""
 
@@ -151,11 +157,19 @@ class OwnServer(Server):
     def kill(self) -> None:
         """kill -9 of the server and of all its children, as when the machine stops."""
         assert self._process is not None
-        children = _children(self._process.pid)
-        for pid in (self._process.pid, *children):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _signal([self._process.pid, *_children(self._process.pid)], signal.SIGKILL)
         self._process.wait()
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """It and all its children stand still: connections are there, and nobody answers."""
+        assert self._process is not None
+        stopped = [self._process.pid, *_children(self._process.pid)]
+        _signal(stopped, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(stopped, signal.SIGCONT)
 
     def restart(self) -> None:
         """After ``kill``."""

@@ -1,0 +1,42 @@
+"""A transaction whose caller was told that it failed is taken back, as long as it can be."""
+
+import asyncio
+import threading
+
+import pytest
+
+from opostd.config import StoreSettings
+from opostd.model.errors import Unavailable
+from opostd.model.ids import BoxId, OwnerId
+from opostd.store import boxes
+from opostd.store.run import Group, Store, Tx, writes
+from tests.store.world import World
+
+
+def test_what_nobody_waits_for_any_more_is_not_kept(store_settings: StoreSettings) -> None:
+    async def main() -> None:
+        store = Store(store_settings)
+        world = await World(store).make("anna")
+        owner, _ = world.key("anna")
+        begun, gate = threading.Event(), threading.Event()
+
+        @writes(Group.OWNER)
+        def slowly(tx: Tx, owner: OwnerId) -> BoxId:
+            made = boxes.create(tx, owner, "Slow").box
+            begun.set()
+            gate.wait(10)
+            return made
+
+        waiting = asyncio.ensure_future(store.run(slowly, owner))
+        assert await asyncio.to_thread(begun.wait, 10)
+        for database in set(store._databases.values()):
+            database._writers.abandon(0.0, "silence")
+        with pytest.raises(Unavailable):
+            await waiting
+        gate.set()
+        await store.close()  # it has come to its end
+        fresh = Store(store_settings)
+        assert "Slow" not in [box.name for box in await fresh.run(boxes.boxes, owner)]
+        await fresh.close()
+
+    asyncio.run(main())
