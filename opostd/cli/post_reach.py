@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import json_option, print_rows, run_in_store
+from opostd.cli.common import json_option, now, print_rows, run_in_store
 from opostd.cli.open_intake import open_intake
 from opostd.cli.post_id import post_id, when
 from opostd.cli.user import account_of
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from opostd.store.run import Store
     from opostd.store.withdraw import Withdrawal
 
+    Curve = list[tuple[int, Reach | int]]
+
 
 @click.command("reach")
 @click.argument("id_", metavar="ID")
 @click.option("--exact", is_flag=True, help="What few people did, too, which says much of each of them.")
-@click.option("--over-time", is_flag=True, help="How many had it by when.")
+@click.option("--over-time", is_flag=True, help="How many had it, and had read it, by when.")
 @click.option("--names", is_flag=True, help="Who has it and has read it: for owners of its groups.")
 @click.option("--as", "login", metavar="ADDR", help="With the rights of this person.")
 @json_option
@@ -37,45 +39,59 @@ def reach(id_: str, exact: bool, over_time: bool, names: bool, login: str | None
 
     async def flow(
         store: "Store", settings: Settings
-    ) -> "tuple[Reach, Withdrawal | None, list[Reader], dict[int, Account]]":
-        from opostd.store import accounts, posts, reach, withdraw
+    ) -> "tuple[Reach, Withdrawal | None, list[Reader], dict[int, Account], Curve]":
+        from opostd.store import accounts, posts, reach, reached, withdraw
 
         if post not in await store.run(posts.facts, [post]):
             raise NoSuchPost(f"there is no post {post_id_text(post)}")
         await _check(store, settings, post, login, names)
-        readers = await store.run(reach.readers, post) if names or over_time else []
+        readers = await store.run(reach.readers, post) if names else []
         people = await store.run(accounts.accounts_by_owner, [each.owner for each in readers]) if names else {}
+        curve: Curve = []
         counts = await store.run(reach.reach, post)
+        if over_time:
+            curve = [*await store.run(reached.of_post, post), (now(), counts)]
+            before = curve[0][0]
+            hours = [each for each in await store.run(reach.arrivals, post) if each[0] < before]
+            curve = [*((at, have) for at, have in hours), *curve]
         return (
             counts,
             await store.run(withdraw.withdrawal, post),
             readers,
             {int(key): each for key, each in people.items()},
+            curve,
         )
 
     from opostd.store.reach import MIN_READERS
-    from opostd.store.reach import over_time as by_time
 
-    found, taken_back, readers, people = run_in_store(flow)
+    found, taken_back, readers, people, curve = run_in_store(flow)
     shown = exact or max(found.subscribed, found.have) >= MIN_READERS
     if names:
         rows = sorted((people[each.owner].login, each.state) for each in readers if each.owner in people)
         print_rows(("ADDRESS", "STATE"), rows, as_json)
         return
     if over_time:
-        print_rows(
-            ("BY", "HAVE IT"), [(when(time), count) for time, count in by_time(readers)] if shown else [], as_json
-        )
+        points = ("BY", "CARRIED", "PENDING", "HAVE IT", "READ", "DELETED", "DELETED UNREAD")
+        print_rows(points, [_point(*each) for each in curve] if shown else [], as_json)
     else:
         row = (
             found.subscribed, found.carried, found.pending, found.have,
-            *((found.seen, found.flagged, found.gone) if shown else (None, None, None)),
+            *((found.seen, found.flagged, found.gone, found.dismissed) if shown else (None, None, None, None)),
             None if taken_back is None else when(taken_back.begins),
         )  # fmt: skip
-        columns = ("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "END")
+        columns = ("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "DELETED UNREAD", "END")
         print_rows(columns, [row], as_json)
     if not shown and not as_json:
         click.echo(f"fewer than {MIN_READERS} people: what they did with it is shown with --exact", err=True)
+
+
+def _point(at: int, counts: "Reach | int") -> tuple[str | int | None, ...]:
+    """A line of the curve; of what only the readers' own rows tell, how many had it."""
+    if isinstance(counts, int):
+        return when(at), None, None, counts, None, None, None
+    return (
+        when(at), counts.carried, counts.pending, counts.have, counts.seen, counts.gone, counts.dismissed
+    )  # fmt: skip
 
 
 async def _check(store: "Store", settings: Settings, post: PostId, login: str | None, names: bool) -> None:

@@ -219,6 +219,7 @@ class AgentSettings:
     tick_s: float = 2.0
     batch: int = 200
     archive: str = ""
+    reach_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from opostd.daemon.mbox import append
 from opostd.intake.rounds import Loop
 from opostd.model.ids import PostId
-from opostd.store import posts, reap, shares
+from opostd.store import dismissed, posts, reap, shares
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.agent")
@@ -75,7 +75,10 @@ class Reaper:
             for id_ in ripe:
                 await asyncio.to_thread(append, self._archive, id_, await self._store.run(posts.raw, id_))
             free = ripe
-        return len(await self._store.run(reap.remove, free, before)) if free else 0
+        if not free:
+            return 0
+        await self._store.run(dismissed.forget, free)
+        return len(await self._store.run(reap.remove, free, before))
 
     async def _pass(self) -> None:
         try:

@@ -31,6 +31,7 @@ from opostd.daemon import demo, sockets, tls
 from opostd.daemon.agent import Agent
 from opostd.daemon.carrier import Carrier
 from opostd.daemon.failure import EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, StartFailed, schema_text
+from opostd.daemon.gauge import Gauge
 from opostd.daemon.reaper import Reaper
 from opostd.daemon.sockets import Listener
 from opostd.imap.server import ImapDoor
@@ -86,6 +87,7 @@ class Server:
         self._agent: Agent | None = None
         self._carrier: Carrier | None = None
         self._reaper: Reaper | None = None
+        self._gauge: Gauge | None = None
         self._auth: Authenticator | None = None
         self._tokens: Tokens | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
@@ -124,6 +126,8 @@ class Server:
         self._carrier.start()
         self._reaper = Reaper(store, Path(settings.agent.archive) if settings.agent.archive else None, now)
         self._reaper.start()
+        self._gauge = Gauge(store, settings.agent.reach_days, now)
+        self._gauge.start()
         if settings.oauth.enabled:
             from opostd.auth.tokens import Tokens  # an HTTP client, which others do not need
 
@@ -276,6 +280,8 @@ class Server:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("a door did not close well", exc_info=result)
+        if self._gauge is not None:
+            await self._gauge.close()
         if self._reaper is not None:
             await self._reaper.close()
         if self._carrier is not None:

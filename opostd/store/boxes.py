@@ -15,7 +15,7 @@ from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_box_id
 from opostd.model.records import Box
-from opostd.store import acl, moves, schema
+from opostd.store import acl, dismissed, moves, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
 from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box
@@ -226,6 +226,7 @@ def remove(tx: Tx, owner: OwnerId, box: BoxId) -> None:
     if gone is None:
         raise NoSuchBox("no such mailbox")
     acl.forget_box(tx, owner, box)
+    dismissed.note_box(tx, owner, box)
     for table, column in (
         (schema.delivered_post, "box_id"),
         (schema.expunged, "box_id"),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opostd.model.flags import DELETED, EVERY_FLAG, UNCHARGED, FlagScope
 from opostd.model.ids import BoxId, OwnerId, Uid
 from opostd.model.records import UNLIMITED, Box, Quota
-from opostd.store import quota, schema
+from opostd.store import dismissed, quota, schema
 from opostd.store.locks import LAST_UID, advance, charge, lock
 from opostd.store.ranges import ONE_RANGE
 from opostd.store.run import Group, Tx, writes
@@ -71,6 +71,7 @@ class _Found:
     runs: list[list[int]]
     octets: int
     messages: int
+    dismissed: bool = False  # some of them are, if they go for good (store.dismissed)
 
 
 @writes(Group.OWNER)
@@ -134,6 +135,8 @@ def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, dele
         deleted = [row[0] for row in tx.rows(_DELETED_UIDS, _here(owner, box, uids))]
         wanted = deleted if uids is None else sorted(set(deleted).intersection(uids))
     found = _found(tx, owner, box, wanted)
+    if found.dismissed:
+        dismissed.note(tx, [_here(owner, box, run) for run in found.runs])
     _remove(tx, owner, box, found)
     return [Uid(uid) for run in found.runs for uid in run]
 
@@ -168,7 +171,8 @@ def _found(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> 
     else:
         runs = [[row[0] for row in rows]] if rows else []
     sizes = [size for _, size, bits in rows if not bits & UNCHARGED]
-    return _Found(runs, sum(sizes), len(sizes))
+    unread = any(dismissed.counts(owner, bits) for _, _, bits in rows)
+    return _Found(runs, sum(sizes), len(sizes), unread)
 
 
 def _copied(

@@ -81,6 +81,7 @@ def remove(tx: Tx, unreferenced: Sequence[PostId], noted_before: int) -> list[Po
         )
         ids = [PostId(id_) for id_ in noted.scalars()]
         search_index.forget(tx, ids)
+        tx.execute(sa.delete(schema.reached).where(schema.reached.c.post_id.in_(ids)))
         for table in (schema.post_body, schema.post):
             tx.execute(sa.delete(table).where(table.c.id.in_(ids)))
         gone += ids

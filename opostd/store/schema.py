@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from opostd.store.groups import Group
 from opostd.store.schema_columns import big, key, metadata, post_id, text
 from opostd.store.schema_groups import (
+    dismissed,
     member,
     nested,
     outside_member,
@@ -21,7 +22,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0019"
+REVISION = "0020"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "annotation",
     "box",
     "delivered_post",
+    "dismissed",
     "expunged",
     "held",
     "held_token",
@@ -49,6 +51,7 @@ __all__ = [
     "post",
     "post_body",
     "post_search",
+    "reached",
     "reap",
     "search_todo",
     "set_aside",
@@ -364,6 +367,18 @@ outgoing = sa.Table(
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # RFC 6710
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
+    sqlite_with_rowid=False,
+)
+
+reached = sa.Table(
+    "reached",  # store.reach.Reach of a post of a source, field by field, as it was then
+    metadata[Group.POST],
+    post_id("post_id", primary_key=True),
+    key("at"),
+    *(
+        sa.Column(name, sa.Integer, nullable=False)
+        for name in ("subscribed", "carried", "have", "seen", "flagged", "gone", "dismissed")
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -117,6 +117,15 @@ nested = sa.Table(
     sqlite_with_rowid=False,
 )
 
+dismissed = sa.Table(
+    "dismissed",  # who has deleted a post of a source for good without having read it: for store.reach
+    metadata[Group.OWNER],
+    key("owner_id"),
+    post_id("post_id", primary_key=True),
+    sa.Index("dismissed_post", "post_id"),
+    sqlite_with_rowid=False,
+)
+
 withdrawal = sa.Table(
     "withdrawal",  # posts that are taken back, or will be at their end
     metadata[Group.OWNER],

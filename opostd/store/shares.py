@@ -12,7 +12,7 @@ from opostd.store import schema
 from opostd.store.dialect import insert_new
 from opostd.store.run import Group, Tx, reads, writes
 
-REAPER = 1000  # the number of a work that is not divided
+REAPER, GAUGE = 1000, 1001  # the numbers of works that are not divided
 SHARES = 8  # more than anybody runs agents; each costs two transactions
 
 _share, _box = schema.agent_share, schema.box

@@ -2,8 +2,13 @@
 
 import json
 import re
+import time
 
 from opostd.config import StoreSettings
+from opostd.model.ids import PostId
+from opostd.store import reached
+from opostd.store.reach import Reach
+from opostd.store.run import Store
 from tests.cli.conftest import DOMAIN, Command
 from tests.cli.test_commands import add, send, subjects
 
@@ -59,9 +64,14 @@ def test_reach_over_time_and_by_name(opostd: Command, store_settings: StoreSetti
     post = the_id(opostd)
     for name in ("bob", "cara"):
         assert subjects(store_settings, name)[-1] == "Two"
-    (by,) = json.loads(opostd("post", "reach", post, "--over-time", "--json").out)
-    assert by["have_it"] == 2
-    assert re.match(r"20\d\d-\d\d-\d\d \d\d:00", by["by"])
+    arrived, by = json.loads(opostd("post", "reach", post, "--over-time", "--json").out)
+    assert (arrived["have_it"], arrived["read"]) == (2, None)
+    assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d", by.pop("by"))
+    now = {"carried": 2, "pending": 3, "have_it": 2, "read": 0, "deleted": 0, "deleted_unread": 0}
+    assert by == now
+    counted(store_settings, post, int(time.time()) - 7200, Reach(5, 1, 1, 1, 0, 0, 0))
+    _, earlier, by = json.loads(opostd("post", "reach", post, "--over-time", "--json").out)
+    assert (earlier["carried"], earlier["pending"], earlier["read"], by["have_it"]) == (1, 4, 1, 2)
     named = json.loads(opostd("post", "reach", post, "--names", "--json").out)
     assert {each["address"].partition("@")[0]: each["state"] for each in named} == {
         "anna": "pending", "bob": "unread", "cara": "unread", "dan": "pending", "eve": "pending",
@@ -74,6 +84,13 @@ def test_reach_over_time_and_by_name(opostd: Command, store_settings: StoreSetti
     assert opostd("post", "reach", post, "--names", "--as", "bob").status == 0
     assert opostd("post", "reach", post, "--names", "--over-time").status == 64
     assert opostd("post", "reach", the_id_of_one(opostd), "--over-time", "--json").out == "[]\n"  # of few, not unasked
+
+
+def counted(settings: StoreSettings, post: str, at: int, counts: Reach) -> None:
+    """As the running server does it."""
+    store = Store(settings)
+    store.run_sync(reached.keep, PostId(bytes.fromhex(post)), at, counts)
+    store.close_sync()
 
 
 def the_id_of_one(opostd: Command) -> str:
@@ -99,7 +116,7 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     reach = json.loads(opostd("post", "reach", post, "--exact", "--json").out)[0]
     assert reach == {
         "subscribed": 2, "carried": 1, "pending": 1, "have_it": 1, "read": 0, "flagged": 0, "deleted": 0,
-        "end": None,
+        "deleted_unread": 0, "end": None,
     }  # fmt: skip
     few = opostd("post", "reach", post, "--json")
     assert json.loads(few.out)[0]["read"] is None

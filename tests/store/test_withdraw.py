@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from opostd.daemon.agent import Agent
 from opostd.model.errors import NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN, FlagAction, Flags
-from opostd.model.ids import SYSTEM_OWNER, OwnerId, PostId, Uid
+from opostd.model.ids import SYSTEM_OWNER, PostId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import BoxHint, Target, Withdraw
-from opostd.store import boxes, changes, delivery, flags, moves, posts, queue, reach, schema, sync, withdraw
+from opostd.store import boxes, changes, delivery, flags, moves, posts, queue, schema, sync, withdraw
 from opostd.store.run import Group, Store, Tx, writes
 from tests.store.world import NOW, World, a_delivery, accept, new_post, run
 
@@ -212,30 +212,6 @@ def test_recalls_and_syncs_at_once(store: Store) -> None:
     run(main())
 
 
-# Reach
-
-
-def test_reach(store: Store) -> None:
-    async def main() -> None:
-        world = await World(store).make("anna", "bob", "cara", "dora")
-        await world.group("team", "anna", "bob")
-        await world.group("crew", "bob", "cara")
-        post = await sent(world, "team", "crew")
-        await store.run(delivery.deliver, *world.key("dora"), [a_delivery(post)], NOW)
-        assert await store.run(reach.reach, post) == reach.Reach(3, 0, 1, 0, 0, 0)
-        for name in ("anna", "bob"):
-            await world.look(name)
-        await mark(world, "anna", SEEN | FLAGGED)
-        found = await store.run(reach.reach, post)
-        assert found == reach.Reach(subscribed=3, carried=2, have=3, seen=1, flagged=1, gone=0)
-        assert found.pending == 1
-        await store.run(moves.expunge, *world.key("bob"), None, False)
-        assert (await store.run(reach.reach, post)).gone == 1
-        assert await store.run(reach.subscribers, await world.source("everyone")) == 4
-
-    run(main())
-
-
 @writes(Group.OWNER)
 def forget_row(tx: Tx, post: PostId) -> None:
     tx.execute(sa.delete(schema.withdrawal).where(schema.withdrawal.c.owner_id == SYSTEM_OWNER))
@@ -253,22 +229,3 @@ def test_a_sweep_without_its_withdrawal(store: Store) -> None:
         assert await sync.bring_up(store, *world.key("anna"), now=NOW) == 0
 
     run(main())
-
-
-def test_reach_over_time() -> None:
-    """By hours, or, where it took longer than two days, by days; who has it no more does not count."""
-
-    def readers(*times: int | None) -> list[reach.Reader]:
-        return [
-            reach.Reader(OwnerId(at), True, True, None if time is None else 0, time or 0)
-            for at, time in enumerate(times)
-        ]
-
-    assert reach.over_time([]) == []
-    assert reach.over_time(readers(None)) == []
-    assert reach.over_time(readers(7200, None, 7199, 7201)) == [(7200, 1), (10800, 3)]
-    assert reach.over_time(readers(0, 3 * 86400)) == [(86400, 1), (4 * 86400, 2)]
-    assert [each.state for each in (
-        reach.Reader(OwnerId(1), True, False), reach.Reader(OwnerId(1), True, True), reach.Reader(OwnerId(1), False, False, 0),
-        reach.Reader(OwnerId(1), True, True, SEEN), reach.Reader(OwnerId(1), True, True, SEEN | FLAGGED),
-    )] == ["pending", "deleted", "unread", "read", "flagged"]  # fmt: skip

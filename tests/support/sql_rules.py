@@ -39,6 +39,15 @@ SCATTERS = (
         re.IGNORECASE,
     ),
     re.compile(r"SELECT DISTINCT .*FROM delivered_post\s+WHERE delivered_post\.post_id IN", re.IGNORECASE | re.DOTALL),
+    re.compile(
+        r"SELECT delivered_post\.owner_id AS owner_id, .*FROM delivered_post\s+WHERE delivered_post\.post_id = ",
+        re.IGNORECASE | re.DOTALL,
+    ),
+    re.compile(
+        r"SELECT min\(delivered_post\.savedate\) AS saved\s+FROM delivered_post\s+WHERE delivered_post\.post_id = ",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(SELECT|DELETE) .*FROM dismissed\s+WHERE dismissed\.post_id (=|IN)", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT DISTINCT .*FROM set_aside\s+WHERE set_aside\.post_id IN", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT .*FROM set_aside\s+WHERE set_aside\.next_at", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT active\.owner_id\s+FROM active\s+WHERE active\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
