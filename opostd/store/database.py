@@ -21,7 +21,9 @@ import psycopg
 import sqlalchemy as sa
 
 from opostd.model.errors import OpostError, Unavailable
+from opostd.store.exchange import Call, Exchange
 from opostd.store.glance import Glancer, number, serial
+from opostd.store.ready import exchange_of
 from opostd.store.retry import NotReplicated, judge
 from opostd.store.threads import CLOSE_S, OnLoop, Outcome, Threads
 
@@ -41,6 +43,7 @@ POSTGRES_DEFAULTS: dict[str, Any] = {  # distributed.md 5: a dead server is noti
     "keepalives_count": 3,
     "tcp_user_timeout": 5000,
     "application_name": "opostd",
+    "client_encoding": "utf8",
 }
 
 
@@ -59,7 +62,6 @@ class Database:
         self._step = step
         self._engine = _engine(self.url)
         self._glancer = Glancer(self._connect) if self.is_sqlite and self.url.database else None
-        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
         readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
         self._readers = Threads("read", readers, self._connect)
@@ -80,6 +82,7 @@ class Database:
     ) -> None:
         """Runs the work in a transaction, and ``committed`` with its result after COMMIT, in the same thread.
 
+        On PostgreSQL BEGIN waits in the connection's ``exchange``, for the first statement to take it along.
         Where the work says false beside its result there is nothing to keep: ROLLBACK, which needs no disk.
         """
         self._writers.submit(lambda: self._transaction(work, committed, outcome), outcome)
@@ -171,19 +174,22 @@ class Database:
         self, work: Callable[[sa.Connection], tuple[T, bool]], committed: Callable[[T], None], outcome: Outcome[T]
     ) -> T:
         with self._clean(self._writers) as connection:
-            _say(connection, self._begin)
+            exchange = exchange_of(connection)
+            if exchange is None:
+                _say(connection, "BEGIN IMMEDIATE")
+            else:
+                exchange.later(_BEGIN)
             result, keep = work(connection)
             if not keep or outcome.abandoned:
-                _say(connection, "ROLLBACK")
+                if not _roll_back(connection):
+                    self._writers.drop()
                 return result
             if self._step is not None:
                 self._step("before")
-            notices = connection.connection.info.get(_NOTICES)
-            if notices is not None:
-                notices.clear()
-            _say(connection, "COMMIT")
-            if notices:
-                raise NotReplicated(notices[0])
+            if exchange is None:
+                _say(connection, "COMMIT")
+            else:
+                _commit(connection, exchange)
             if self._step is not None:
                 self._step("after")
         committed(result)
@@ -191,6 +197,7 @@ class Database:
 
 
 _NOTICES = "opostd notices"
+_BEGIN = Call("BEGIN ISOLATION LEVEL READ COMMITTED")
 
 
 def _engine(url: sa.URL) -> sa.Engine:
@@ -257,6 +264,17 @@ def _say(connection: sa.Connection, word: str) -> None:
     _driver(connection).execute(word).close()
 
 
+def _commit(connection: sa.Connection, exchange: Exchange) -> None:
+    """COMMIT on PostgreSQL, with what waits to be run.  Raises NotReplicated."""
+    notices = connection.connection.info[_NOTICES]
+    notices.clear()
+    said = exchange.end("COMMIT")
+    if said != b"COMMIT":  # after an error that nobody has raised
+        raise psycopg.errors.InFailedSqlTransaction(f"COMMIT was answered {said!r}")
+    if notices:
+        raise NotReplicated(notices[0])
+
+
 def _driver(connection: sa.Connection) -> Any:
     return connection.connection.dbapi_connection
 
@@ -269,8 +287,13 @@ def _roll_back(connection: sa.Connection) -> bool:
             if raw.in_transaction:  # some errors have rolled back already
                 raw.rollback()
         elif isinstance(raw, psycopg.Connection):
+            exchange = exchange_of(connection)
+            assert exchange is not None
+            exchange.forget()
+            if raw.pgconn.pipeline_status != psycopg.pq.PipelineStatus.OFF:  # it broke halfway
+                return False
             if raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                raw.execute("ROLLBACK").close()
+                exchange.end("ROLLBACK")  # said by the driver it would deallocate what is prepared
         else:
             return False
     except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error):

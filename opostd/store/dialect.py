@@ -17,8 +17,27 @@ _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.ins
 
 def insert_new(tx: Tx, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts rows; one whose key is there already is left as it is.  At most 500 rows."""
-    if rows:
-        tx.count_many(_insert_new(tx.dialect, table, tuple(rows[0])), rows)
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if tx.dialect == "postgresql" and len(rows) > 1:
+        tx.later(_insert_arrays(table, names), {name: [row[name] for row in rows] for name in names})
+    else:
+        tx.later(_insert_new(tx.dialect, table, names), *rows)
+
+
+@cache
+def _insert_arrays(table: sa.Table, names: tuple[str, ...]) -> sa.Executable:
+    """PostgreSQL: an array for each column: one statement, whatever the number of rows."""
+    arrays = {name: postgresql.ARRAY(table.c[name].type) for name in names}
+    unnested = (
+        sa.func.unnest(*(sa.cast(sa.bindparam(name, type_=array), array) for name, array in arrays.items()))
+        .table_valued(*names)
+        .render_derived()
+    )
+    insert = postgresql.insert(table).from_select(names, sa.select(*unnested.c))
+    ignoring: sa.Executable = insert.on_conflict_do_nothing()
+    return ignoring
 
 
 @cache

@@ -22,6 +22,7 @@ from opostd.model.errors import SchemaMismatch
 from opostd.store import search_index
 from opostd.store.database import Database
 from opostd.store.groups import Group
+from opostd.store.ready import exchange_of
 from opostd.store.retry import Attempts
 from opostd.store.threads import InThread
 
@@ -139,7 +140,13 @@ def _made(database: Database, make: Callable[[sa.Connection], None]) -> None:
 
 def _written(database: Database, work: Callable[[sa.Connection], T]) -> T:
     outcome: InThread[T] = InThread()
-    database.write(lambda connection: (work(connection), True), lambda _: None, outcome)
+
+    def transaction(connection: sa.Connection) -> tuple[T, bool]:
+        if exchange := exchange_of(connection):
+            exchange.flush()  # BEGIN
+        return work(connection), True
+
+    database.write(transaction, lambda _: None, outcome)
     return outcome.future.result()
 
 

@@ -2,62 +2,198 @@
 
 SQLAlchemy's own cache still costs ten times what SQLite needs for a row by its key.  The first run of each statement
 on a connection goes through SQLAlchemy all the same, so that whoever listens to its events sees the statement.
+PostgreSQL's statements go by ``exchange``.
 """
 
+import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+import psycopg
 import sqlalchemy as sa
 
+from opostd.store.exchange import Call, Exchange
+
 _KNOWN = "opostd ready"
+_EXCHANGE = "opostd exchange"
+
+Rows = list[tuple[Any, ...]]
 
 
-class Ready:
+class Ready(Protocol):
     """One statement on one connection."""
 
-    def __init__(self, statement: sa.Executable, connection: sa.Connection) -> None:
-        dialect = connection.dialect
+    def run(self, parameters: Mapping[str, Any]) -> tuple[Rows, int]:
+        """The rows that come, and how many were changed."""
+
+    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> int:
+        """Once for each of the parameters, without waiting between them; how many rows were changed in all."""
+
+    def later(self, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """As ``run_many``, at the latest at the next answer."""
+
+
+class _Compiled:
+    """A statement as a dialect writes it, and its parameters as the driver takes them."""
+
+    def __init__(self, statement: sa.Executable, dialect: sa.Dialect) -> None:
         assert isinstance(statement, sa.ClauseElement)
         compiled = statement.compile(dialect=dialect)
         assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
-        self._text = str(compiled)
-        self._driver: Any = connection.connection.dbapi_connection
-        # psycopg hands out octets as they are, not through hexadecimal; sqlite3 always does
-        self._options = {} if dialect.name == "sqlite" else {"binary": True}
-        self._order = compiled.positiontup if compiled.positional else None
+        self.text = str(compiled)
+        self.order = compiled.positiontup if compiled.positional else None
         self._given = [name for name, bind in compiled.binds.items() if bind.required]
         self._fixed = dict(compiled.params)
         self._convert: dict[str, Callable[[Any], Any]] = {}
         for name, bind in compiled.binds.items():
-            processor = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            if processor is not None and bind.required:
+            processor = _processor(bind.type, dialect)
+            if processor is None:
+                continue
+            if bind.required:
                 self._convert[name] = processor
-            elif processor is not None:
+            else:
                 self._fixed[name] = processor(self._fixed[name])
 
-    def _bound(self, parameters: Mapping[str, Any]) -> Any:
+    def bound(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self._fixed, **{name: parameters[name] for name in self._given}}
         for name, processor in self._convert.items():
             bound[name] = processor(bound[name])
-        return bound if self._order is None else [bound[name] for name in self._order]
+        return bound
 
-    def run(self, parameters: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], int]:
-        """The rows that come, and how many were changed."""
-        cursor = self._driver.execute(self._text, self._bound(parameters), **self._options)
+
+def _processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+    """What makes of a value what the database takes; octets are given as they are."""
+    if isinstance(type_, sa.LargeBinary):
+        return None
+    if isinstance(type_, sa.ARRAY):
+        of_item = _processor(type_.item_type, dialect)
+        return None if of_item is None else lambda items: [None if item is None else of_item(item) for item in items]
+    return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+class _SQLite:
+    def __init__(self, statement: sa.Executable, connection: sa.Connection) -> None:
+        self._compiled = _Compiled(statement, connection.dialect)
+        self._driver: Any = connection.connection.dbapi_connection
+
+    def _bound(self, parameters: Mapping[str, Any]) -> Any:
+        bound, order = self._compiled.bound(parameters), self._compiled.order
+        return bound if order is None else [bound[name] for name in order]
+
+    def run(self, parameters: Mapping[str, Any]) -> tuple[Rows, int]:
+        cursor = self._driver.execute(self._compiled.text, self._bound(parameters))
         try:
             return (cursor.fetchall() if cursor.description is not None else []), cursor.rowcount
         finally:
             cursor.close()
 
     def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> int:
-        """Once for each of the parameters, without waiting between them; how many rows were changed in all."""
         cursor = self._driver.cursor()
         try:
-            cursor.executemany(self._text, [self._bound(each) for each in parameters])
+            cursor.executemany(self._compiled.text, [self._bound(each) for each in parameters])
             changed: int = cursor.rowcount
             return changed
         finally:
             cursor.close()
+
+    def later(self, parameters: Sequence[Mapping[str, Any]]) -> None:
+        self.run_many(parameters)
+
+
+class _Postgres:
+    def __init__(self, statement: sa.Executable, connection: sa.Connection, exchange: Exchange) -> None:
+        self._compiled = _Compiled(statement, connection.dialect)
+        self._exchange = exchange
+        self._names: list[str] = []
+        self._text = _PLACE.sub(self._numbered, self._compiled.text).replace("%%", "%")
+
+    def _numbered(self, found: re.Match[str]) -> str:
+        if found[1] not in self._names:
+            self._names.append(found[1])
+        return f"${self._names.index(found[1]) + 1}"
+
+    def _call(self, parameters: Mapping[str, Any]) -> Call:
+        bound = self._compiled.bound(parameters)
+        values, formats = [], []
+        for name in self._names:
+            value, format_ = dumped(bound[name])
+            values.append(value)
+            formats.append(format_)
+        return Call(self._text, values, formats)
+
+    def run(self, parameters: Mapping[str, Any]) -> tuple[Rows, int]:
+        return self._exchange.rows(self._call(parameters))
+
+    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> int:
+        return self._exchange.changed([self._call(each) for each in parameters])
+
+    def later(self, parameters: Sequence[Mapping[str, Any]]) -> None:
+        for each in parameters:
+            self._exchange.later(self._call(each))
+
+
+_PLACE = re.compile(r"%\((\w+)\)s")
+_TEXT, _BINARY = 0, 1
+_BYTEA = 17  # its number among PostgreSQL's types, for ever
+_ARRAY = struct.Struct(">iiIii")  # dimensions, whether there are NULLs, type, length, first index
+_LENGTH = struct.Struct(">i")
+_SPECIAL = re.compile(r'["\\]')
+
+
+def dumped(value: object) -> tuple[bytes | None, int]:
+    """A value as PostgreSQL reads it, and in which format.  Its type is what the statement says.
+
+    Octets, and lists of them, are binary; all else is text.  Raises DataError for text with NUL in it.
+    """
+    if isinstance(value, bool):
+        return (b"t" if value else b"f"), _TEXT
+    if isinstance(value, int):
+        return b"%d" % value, _TEXT
+    if isinstance(value, str):
+        return _text(value), _TEXT
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value), _BINARY
+    if value is None:
+        return None, _TEXT
+    if isinstance(value, list | tuple):
+        if value and isinstance(value[0], bytes):
+            octets = b"".join(_LENGTH.pack(len(each)) + each for each in value)
+            return _ARRAY.pack(1, 0, _BYTEA, len(value), 1) + octets, _BINARY
+        return _text("{" + ",".join(map(_element, value)) + "}"), _TEXT
+    raise TypeError(f"{type(value).__name__} is no parameter")
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    if 0 in encoded:  # it would end there
+        raise psycopg.DataError("PostgreSQL text has no NUL")
+    return encoded
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return '"' + _SPECIAL.sub(r"\\\g<0>", value) + '"'
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, int):
+        return str(int(value))
+    raise TypeError(f"{type(value).__name__} is no element of a list")
+
+
+def exchange_of(connection: sa.Connection) -> Exchange | None:
+    """What carries this connection's statements; None on SQLite."""
+    info = connection.info
+    if connection.dialect.name == "sqlite":
+        return None
+    found: Exchange | None = info.get(_EXCHANGE)
+    if found is None:
+        driver = connection.connection.dbapi_connection
+        assert isinstance(driver, psycopg.Connection)
+        found = info[_EXCHANGE] = Exchange(driver)
+    return found
 
 
 def ready(statement: sa.Executable, connection: sa.Connection) -> Ready | None:
@@ -69,7 +205,10 @@ def ready(statement: sa.Executable, connection: sa.Connection) -> Ready | None:
     found = known.get(statement)
     if found is None:
         if statement in known:
-            found = known[statement] = Ready(statement, connection)
+            exchange = exchange_of(connection)
+            found = known[statement] = (
+                _SQLite(statement, connection) if exchange is None else _Postgres(statement, connection, exchange)
+            )
         else:
             known[statement] = None
     return found

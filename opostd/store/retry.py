@@ -17,8 +17,9 @@ from opostd.model.errors import DiskFull, Unavailable
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 1.0
 
-# Connection; shut down or fail-over; a primary that has become read-only; no connection left
-_RECONNECT = ("08", "57", "25006", "53300")
+# Connection; shut down or fail-over; a primary that has become read-only; no connection left; a prepared statement that
+# somebody else has deallocated
+_RECONNECT = ("08", "57", "25006", "53300", "26000")
 _AGAIN = ("40001", "40P01", "55P03")  # serialization, deadlock, lock not available
 _DISK_FULL = "53100"
 _UNIQUE = "23505"

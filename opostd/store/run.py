@@ -22,7 +22,7 @@ from opostd.model.records import BoxHint
 from opostd.store.database import Database, Step
 from opostd.store.groups import Group
 from opostd.store.notify import EVERYTHING, Bus, open_bus
-from opostd.store.ready import ready
+from opostd.store.ready import exchange_of, ready
 from opostd.store.retry import Attempts
 from opostd.store.schema import REVISION
 from opostd.store.threads import InThread, OnLoop, Outcome
@@ -48,10 +48,11 @@ class _Work:
 class Tx:
     """A transaction on one group of tables, handed to the functions of the store."""
 
-    __slots__ = ("_connection", "again", "dialect", "hints", "idle")
+    __slots__ = ("_connection", "_exchange", "again", "dialect", "hints", "idle")
 
     def __init__(self, connection: sa.Connection, again: bool = False) -> None:
         self._connection = connection
+        self._exchange = exchange_of(connection)
         self.again = again  # this is not the first try: an earlier one may have been committed
         self.dialect = connection.dialect.name
         self.hints: list[BoxHint] = []
@@ -61,6 +62,7 @@ class Tx:
         self, statement: sa.Executable, parameters: dict[str, Any] | Sequence[dict[str, Any]] | None = None
     ) -> "sa.CursorResult[*tuple[Any, ...]]":
         """Runs one statement."""
+        self._flush()
         result = self._connection.execute(statement, parameters)
         assert isinstance(result, sa.CursorResult)
         return result
@@ -85,12 +87,28 @@ class Tx:
         """As ``count``, once for each of the parameters."""
         changed = 0
         while parameters and (known := ready(statement, self._connection)) is None:
-            changed += self.count(statement, parameters[0])
+            changed += self.execute(statement, dict(parameters[0])).rowcount
             parameters = parameters[1:]
         return changed + (known.run_many(parameters) if parameters and known is not None else 0)
 
+    def later(self, statement: sa.Executable, *parameters: Mapping[str, Any]) -> None:
+        """As ``count_many`` for whoever asks nothing: on PostgreSQL with the next statement that has an answer.
+
+        An error of it is raised there, or by COMMIT.
+        """
+        while parameters and (known := ready(statement, self._connection)) is None:
+            self.execute(statement, dict(parameters[0])).close()
+            parameters = parameters[1:]
+        if parameters and known is not None:
+            known.later(parameters)
+
+    def _flush(self) -> None:
+        if self._exchange is not None:
+            self._exchange.flush()
+
     def has_table(self, name: str) -> bool:
         """Whether the database has this table."""
+        self._flush()
         return sa.inspect(self._connection).has_table(name)
 
     def hint(self, owner: OwnerId, box: BoxId, modseq: int) -> None:

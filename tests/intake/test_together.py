@@ -118,6 +118,7 @@ def test_a_box_that_is_full(one_file: Store) -> None:
             await here.submit("two", "anna", "bob")
             assert await here.subjects("anna") == ["one"]
             assert await here.subjects("bob") == ["one", "two"]
+            await here.queue_is_empty(but=1)
             assert await one_file.run(queue.depth) == 1
             with pytest.raises(OverQuota):
                 await here.intake.append([NewMessage(text("x"))], anna.owner, anna.box)
