@@ -7,7 +7,6 @@ only what has changed.
 
 import asyncio
 import logging
-from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
@@ -19,7 +18,7 @@ from opostd.model.errors import NoSuchBox, OpostError
 from opostd.model.flags import EVERY_FLAG, UNCHARGED, FlagAction, Flags, FlagScope
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
-from opostd.store import changes, flags, sync
+from opostd.store import changes, flags, listing, sync
 from opostd.store.carrying import Carried
 from opostd.store.flags import Stored
 from opostd.store.run import Store
@@ -28,7 +27,7 @@ log = logging.getLogger("opostd.imap")
 
 Key = tuple[OwnerId, BoxId]
 
-KEPT_ROWS = 1_000_000  # of closed boxes: about 40 MB at 41 octets a row
+KEPT_ROWS = 1_000_000  # of closed boxes: about 33 MB at 33 octets a row
 KEPT_BOXES = 1000
 TICK_S = 5.0  # how long a change may stay unseen by an idle client when every hint was lost
 TICKS_A_NAME = 12  # ticks between looks at the names of boxes: few change, and their hints are rarely lost
@@ -165,17 +164,7 @@ class LiveBox:
             found = await self._store.run(changes.changes, *self.key, self._snapshot.modseq)
             if found.box.uidvalidity == self._snapshot.box.uidvalidity:
                 return changed(self._snapshot, found.box, found.rows, found.gone)
-        box, columns = await self._store.run(changes.columns, *self.key)
-        return Snapshot(
-            box,
-            array("I", columns.uids),
-            array("B", columns.bits),
-            columns.modseqs,
-            b"".join(columns.posts),
-            array("I", columns.sizes),
-            columns.internaldates,
-            columns.keywords,
-        )
+        return Snapshot(*await self._store.run(listing.columns, *self.key))
 
     def _was_deleted(self) -> None:
         self.deleted = True

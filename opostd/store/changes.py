@@ -5,8 +5,7 @@ and seen again by the next look, so nothing is missed (imap/state/snapshot.py re
 trimmed, so ``since`` may be any earlier modseq of the box, 0 for all.
 """
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,6 @@ from opostd.store.run import Group, Tx, reads
 
 _dp, _gone = schema.delivered_post, schema.expunged
 _IN_BOX = (_dp.c.owner_id == sa.bindparam("owner"), _dp.c.box_id == sa.bindparam("box"))
-_COLUMNS = sa.select(
-    _dp.c.uid, _dp.c.bits, _dp.c.modseq, _dp.c.post_id, _dp.c.size, _dp.c.internaldate, _dp.c.keywords
-).where(*_IN_BOX).order_by(_dp.c.uid)  # fmt: skip
 _ROWS = sa.select(
     _dp.c.uid, _dp.c.modseq, _dp.c.post_id, _dp.c.bits, _dp.c.keywords, _dp.c.internaldate, _dp.c.savedate, _dp.c.size
 ).where(*_IN_BOX, _dp.c.modseq > sa.bindparam("since")).order_by(_dp.c.uid)  # fmt: skip
@@ -58,19 +54,6 @@ class Listing:
 
     box: Box
     rows: tuple[DeliveredPost, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """All messages by ascending UID, a column each; posts: 16 octets each; keywords: by UID, of those that have any."""
-
-    uids: Sequence[int]
-    bits: Sequence[int]
-    modseqs: "array[int]"
-    posts: Sequence[bytes]
-    sizes: Sequence[int]
-    internaldates: "array[int]"
-    keywords: Mapping[int, tuple[str, ...]]
 
 
 @reads(Group.OWNER)
@@ -126,19 +109,6 @@ def _delivered(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> tuple[Deliv
         DeliveredPost(Uid(uid), ModSeq(modseq), PostId(post), bits, tuple(keywords.split()), internal, saved, size)
         for uid, modseq, post, bits, keywords, internal, saved, size in rows
     )
-
-
-@reads(Group.OWNER)
-def columns(tx: Tx, owner: OwnerId, box: BoxId) -> tuple[Box, Columns]:
-    """The whole box, column by column: 10,000 messages as fast as the driver gives them.  Raises NoSuchBox."""
-    found = read_box(tx, owner, box)
-    rows = _fetched(tx.execute(_COLUMNS, {"owner": owner, "box": box}))
-    if not rows:
-        return found, Columns((), (), array("Q"), (), (), array("q"), {})
-    uids, bits, modseqs, posts, sizes, internaldates, keywords = zip(*rows, strict=True)
-    with_keywords = {uid: tuple(words.split()) for uid, words in zip(uids, keywords, strict=True) if words}
-    # "q": APPEND may give a date before 1970
-    return found, Columns(uids, bits, array("Q", modseqs), posts, sizes, array("q", internaldates), with_keywords)
 
 
 def _fetched(result: "sa.CursorResult[*tuple[Any, ...]]") -> Sequence[Sequence[Any]]:

@@ -10,7 +10,7 @@ from opostd.imap.state.snapshot import Snapshot
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId
 from opostd.model.new_ids import new_post_id
-from opostd.store import changes, flags, moves, sync
+from opostd.store import flags, listing, moves, sync
 from opostd.store.run import Store
 from tests.store.world import NOW, World
 
@@ -30,11 +30,11 @@ async def opened(store: Store, count: int) -> tuple[World, LiveBox]:
 
 
 async def is_the_store(store: Store, live: LiveBox, shown: Snapshot) -> None:
-    box, columns = await store.run(changes.columns, *live.key)
+    box, columns = await store.run(listing.columns, *live.key)
     assert shown.box == box
     assert list(shown.uids) == list(columns.uids)
     assert list(shown.bits) == list(columns.bits)
-    assert shown.modseqs == columns.modseqs
+    assert list(shown.modseqs) == [modseq for block in columns.blocks for modseq in block.modseqs]
     assert shown.keywords == columns.keywords
 
 

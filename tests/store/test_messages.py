@@ -1,18 +1,18 @@
 """Messages in boxes: delivered, flagged, copied, moved, expunged; and what a look at the box then tells."""
 
 import random
-from array import array
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opostd.model.columns import BLOCK_ROWS
 from opostd.model.errors import LimitReached, NoSuchBox
 from opostd.model.flags import ALL_FLAGS, DELETED, FLAGGED, MAX_KEYWORDS, SEEN, FlagAction, Flags, apply_flags
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
-from opostd.store import boxes, changes, delivery, flags, moves, schema
+from opostd.store import boxes, changes, delivery, flags, listing, moves, schema
 from opostd.store.run import Group, Store, Tx, writes
 from tests.store.world import NOW, World, a_delivery, run
 
@@ -341,20 +341,59 @@ def test_columns_are_the_listing(store: Store) -> None:
     async def main() -> None:
         world = await anna(store)
         key = world.key("anna")
-        assert len((await store.run(changes.columns, *key))[1].uids) == 0
+        assert len((await store.run(listing.columns, *key))[1].uids) == 0
         for number in range(20):
             keywords = ("a", "b") if number % 3 == 0 else ()
             await world.fill("anna", 5, number % 32, keywords)
-        listing = await store.run(changes.listing, *key)
-        box, columns = await store.run(changes.columns, *key)
-        assert box == listing.box
-        assert list(columns.uids) == [row.uid for row in listing.rows]
-        assert list(columns.bits) == [row.bits for row in listing.rows]
-        assert columns.modseqs == array("Q", [row.modseq for row in listing.rows])
-        assert b"".join(columns.posts) == b"".join(row.post for row in listing.rows)
-        assert list(columns.sizes) == [row.size for row in listing.rows]
-        assert list(columns.internaldates) == [row.internaldate for row in listing.rows]
-        assert columns.keywords == {row.uid: row.keywords for row in listing.rows if row.keywords}
+        rows = (await store.run(changes.listing, *key)).rows
+        for block_rows in (BLOCK_ROWS, len(rows), 7):
+            box, columns = await store.run(listing.columns, *key, block_rows)
+            assert box == await store.run(boxes.box_by_id, *key)
+            assert [len(block.sizes) for block in columns.blocks[:-1]] == [block_rows] * ((len(rows) - 1) // block_rows)
+            assert list(columns.uids) == [row.uid for row in rows]
+            assert list(columns.bits) == [row.bits for row in rows]
+            assert [each for block in columns.blocks for each in block.modseqs] == [row.modseq for row in rows]
+            assert b"".join(block.posts for block in columns.blocks) == b"".join(row.post for row in rows)
+            assert [each for block in columns.blocks for each in block.sizes] == [row.size for row in rows]
+            assert [each for block in columns.blocks for each in block.internaldates] == [
+                row.internaldate for row in rows
+            ]
+            assert all(block.top == max(block.modseqs) for block in columns.blocks)
+            assert columns.keywords == {row.uid: row.keywords for row in rows if row.keywords}
+
+    run(main())
+
+
+def test_columns_of_the_largest_and_the_oldest(store: Store) -> None:
+    """Numbers over 32 bits, dates before 1970, and UIDs that are far from each other."""
+
+    @writes(Group.OWNER)
+    def set_numbers(tx: Tx, key: tuple[OwnerId, BoxId], uid: int, modseq: int, size: int, date: int) -> None:
+        dp, values = schema.delivered_post, {"modseq": modseq, "size": size, "internaldate": date}
+        first = sa.select(sa.func.min(dp.c.uid)).where(dp.c.owner_id == key[0], dp.c.box_id == key[1])
+        here = (dp.c.owner_id == key[0], dp.c.box_id == key[1], dp.c.uid == first.scalar_subquery())
+        tx.execute(sa.update(dp).where(*here).values(uid=uid, **values))
+
+    async def main() -> None:
+        world = await anna(store, 6)
+        key = world.key("anna")
+        numbers = [
+            (2**32 - 2, 2**40, 2**31 - 1, -1),
+            (2**31, 2**54, 0, -(2**40)),
+            (2**31 - 1, 7, 255, 2**32),
+            (70_000, 256, 2**24, 2**32 - 1),
+        ]
+        for each in numbers:
+            await store.run(set_numbers, key, *each)
+        rows = (await store.run(changes.listing, *key)).rows
+        assert (rows[-1].uid, rows[-1].internaldate) == (2**32 - 2, -1)
+        for block_rows in (100, 3, 1):
+            _, columns = await store.run(listing.columns, *key, block_rows)
+            assert list(columns.uids) == [row.uid for row in rows]
+            assert [each for block in columns.blocks for each in block.modseqs] == [row.modseq for row in rows]
+            assert [each for block in columns.blocks for each in block.sizes] == [row.size for row in rows]
+            dates = [each for block in columns.blocks for each in block.internaldates]
+            assert dates == [row.internaldate for row in rows]
 
     run(main())
 
@@ -414,7 +453,7 @@ def test_a_box_that_is_not_there(store: Store) -> None:
     nobody = OwnerId(9), BoxId(9)
     calls = [
         (changes.changes, (ModSeq(0),)),
-        (changes.columns, ()),
+        (listing.columns, ()),
         (changes.listing, ()),
         (delivery.deliver, ([a_delivery(new_post_id())], NOW)),
         (flags.store_flags, ([(1, 2)], FlagAction.ADD, Flags(SEEN), None)),

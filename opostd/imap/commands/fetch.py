@@ -6,7 +6,6 @@ for each item one list over a chunk of messages, then one ``%`` for each line.
 
 import asyncio
 import logging
-from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from opostd.imap.commands.messages import chosen, count, indexes, uid_spans, vanished_since
@@ -310,7 +309,7 @@ def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:
     return [flags_octets(each, keywords.get(uid, ())) for each, uid in zip(bits, uids, strict=True)]
 
 
-def _of(column: "array[int]", chunk: Sequence[int]) -> Sequence[int]:
+def _of(column: Sequence[int], chunk: Sequence[int]) -> Sequence[int]:
     """The column's values at these places, ascending; mostly they are neighbours, and a slice has them at once."""
     if chunk and chunk[-1] - chunk[0] + 1 == len(chunk):
         return column[chunk[0] : chunk[-1] + 1]

@@ -51,10 +51,12 @@ def uid_spans(snapshot: Snapshot, found: Sequence[int]) -> list[tuple[int, int]]
     return [(snapshot.uids[first], snapshot.uids[last]) for first, last in spans]
 
 
-def indexes(box: Selected, ranges: Ranges) -> list[int]:
+def indexes(box: Selected, ranges: Ranges) -> Sequence[int]:
     """Where these stand in the snapshot; those that are gone meanwhile are left out."""
     view, snapshot = box.view, box.snapshot
     if view.uids is snapshot.uids:
+        if len(ranges) == 1:  # of a million, no list of a million numbers
+            return range(*ranges[0])
         return [place for start, stop in ranges for place in range(start, stop)]
     found = (view.index(snapshot, place) for start, stop in ranges for place in range(start, stop))
     return [index for index in found if index is not None]
@@ -81,8 +83,7 @@ def changed_since(box: Selected, modseq: ModSeq, known: SequenceSet | None) -> l
     view, snapshot = box.view, box.snapshot
     last = view.uids[-1] if view.uids else 0
     fresh = bisect_right(snapshot.uids, last)
-    modseqs = snapshot.modseqs
-    found = [index for index in range(fresh) if modseqs[index] > modseq]
+    found = snapshot.changed_since(modseq, fresh)
     if known is None or not found:
         return found
     wanted = set(within(known, [snapshot.uids[index] for index in found], last))

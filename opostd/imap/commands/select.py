@@ -4,6 +4,7 @@ from opostd.imap.access import find
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.mailboxes import itself
 from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
+from opostd.imap.commands.status import UNSEEN_BITS
 from opostd.imap.format.fetch import flags_list
 from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Selected, Session
@@ -11,7 +12,6 @@ from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.commands import Bare, Resync, Select, UidExpunge
 from opostd.imap.values.fetch import Item
 from opostd.imap.values.responses import BoxFlags, Condition, Done, Exists, Recent, State
-from opostd.model.flags import SEEN
 from opostd.model.rights import CHANGING, NO_RIGHTS, Rights, flag_scope
 from opostd.store import moves
 
@@ -91,7 +91,7 @@ def with_numbers(command: Select) -> bool:
 
 def first_unseen(snapshot: Snapshot) -> int | None:
     """The sequence number of the first message without ``\\Seen`` (RFC 3501 7.1)."""
-    return next((at + 1 for at, bits in enumerate(snapshot.bits) if not bits & SEEN), None)
+    return (snapshot.bits.tobytes().translate(UNSEEN_BITS).find(1) + 1) or None
 
 
 async def close(session: Session, _: Bare) -> Reply:

@@ -1,5 +1,7 @@
 """STORE and UID STORE (RFC 9051 6.4.6; UNCHANGEDSINCE and MODIFIED: RFC 7162 3.1.3)."""
 
+from collections.abc import Sequence
+
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.messages import chosen, count, indexes, uid_ranges, writable
 from opostd.imap.format.sets import format_set
@@ -73,7 +75,7 @@ def _narrowed(command: Store, scope: FlagScope) -> bool:
     return replaces or allowed != command.flags
 
 
-def _but(box: Selected, found: list[int], uids: tuple[int, ...]) -> list[int]:
+def _but(box: Selected, found: Sequence[int], uids: tuple[int, ...]) -> list[int]:
     out = set(uids)
     return [index for index in found if box.snapshot.uids[index] not in out]
 

@@ -6,20 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.imap.state.snapshot import Snapshot, flagged
+from opostd.model.columns import Block, Columns, modseq_column
 from opostd.model.flags import ALL_FLAGS, FlagAction, Flags, apply_flags
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import Box
+
+BLOCK = 4
 
 
 def snapshot(rows: list[tuple[int, int, int]], modseq: int) -> Snapshot:
     """rows: uid, bits, modseq."""
     uids, bits, modseqs = zip(*rows, strict=True) if rows else ((), (), ())
     box = Box(OwnerId(1), BoxId(2), "INBOX", "", 1, Uid(100), ModSeq(modseq))
-    count = len(rows)
-    zeros = array("I", [0]) * count
-    return Snapshot(
-        box, array("I", uids), array("B", bits), array("Q", modseqs), bytes(16 * count), zeros, array("q", zeros), {}
-    )
+    blocks = []
+    for at in range(0, len(rows), BLOCK):
+        some = modseq_column(list(modseqs[at : at + BLOCK]))
+        zeros = array("I", [0]) * len(some)
+        blocks.append(Block(some, bytes(16 * len(some)), zeros, zeros, max(some)))
+    return Snapshot(box, Columns(array("I", uids), array("B", bits), tuple(blocks), {}, BLOCK))
 
 
 rows = st.lists(st.tuples(st.integers(1, 40), st.integers(0, ALL_FLAGS), st.integers(1, 9)), max_size=12).map(

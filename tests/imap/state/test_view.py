@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from opostd.imap.state.snapshot import Snapshot, changed
 from opostd.imap.state.view import View, catch_up, opened
 from opostd.imap.values.responses import Exists, Expunge, FlagsChanged, Response
+from opostd.model.columns import Columns
 from opostd.model.flags import ALL_FLAGS
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box, DeliveredPost
@@ -22,7 +23,7 @@ def row(uid: int, modseq: int, bits: int = 0, keywords: tuple[str, ...] = ()) ->
     return DeliveredPost(Uid(uid), ModSeq(modseq), PostId(uid.to_bytes(16, "big")), bits, keywords, 0, 0, 10)
 
 
-EMPTY = Snapshot(box(1, 1), array("Q"), array("Q"), array("Q"), b"", array("Q"), array("q"), {})
+EMPTY = Snapshot(box(1, 1), Columns(array("I"), array("B"), (), {}, block_rows=4))
 
 
 @dataclass
