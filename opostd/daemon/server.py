@@ -200,6 +200,8 @@ class Server:
                     checks if kind is DoorKind.MX else None, filters if kind.value in settings.filter.doors else None
                 ),
             )
+            if kind is DoorKind.SUBMISSION:
+                self._smtp[kind].look_after(store)
         if any(each.kind.room == "imap" for each in self.listeners):
             self._imap = ImapDoor(
                 hostname=settings.hostname,

@@ -63,6 +63,7 @@ class Connection(SMTP, ABC):
         self._loopback = False
         self._closing = False  # nothing more is read; what was written still leaves
         self._busy = False  # in a commit: not to be disturbed
+        self._last: Reply | None = None  # said as soon as it may be, and then nothing more
         self._heard = False
         self._errors = self._unknown = self._in_a_row = 0
         self._out = bytearray()
@@ -180,9 +181,14 @@ class Connection(SMTP, ABC):
         self._timer.after(self._timing.linger_s)
 
     def stop(self) -> None:
-        """The server goes down: 421, at once or as soon as the commit under way is answered."""
+        """The server goes down."""
+        self.cut_off(say.shutting_down(self.door.hostname))
+
+    def cut_off(self, last: Reply) -> None:
+        """Last words, at once or as soon as the commit under way is answered."""
+        self._last = last
         if not self._busy:
-            self._close(say.shutting_down(self.door.hostname))
+            self._close(last)
 
     # Methods and no properties: aiosmtpd looks at every attribute of a session before there is a connection.
 
@@ -237,8 +243,8 @@ class Connection(SMTP, ABC):
             while not self._closing:
                 self._timer.after(self._timing.idle_s)
                 await self._command(await self._read_line())
-                if self.door.stopping:
-                    raise Cut(say.shutting_down(self.door.hostname))
+                if self._last is not None:
+                    raise Cut(self._last)
         except Cut as cut:
             self._close(cut.reply)
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -14,7 +14,10 @@ from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.hooks import Hooks
 from opostd.smtp.server import SmtpSession
+from opostd.smtp.session import Session
+from opostd.smtp.standing import Standing
 from opostd.smtp.timing import Pace, Timing
+from opostd.store.run import Store
 
 log = logging.getLogger("opostd.smtp")
 
@@ -54,9 +57,14 @@ class SmtpDoor:
         self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner())
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[Connection] = set()
+        self._standing: Standing | None = None
         self.stopping = False
         self.pace = Pace(self.timing.unknown_per_s)
         self.large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    def look_after(self, store: Store) -> None:
+        """From now on sessions end whose account is closed.  store: started; its loop is ours."""
+        self._standing = Standing(store, lambda: (each for each in self.sessions if isinstance(each, Session)))
 
     def factory(self, *, implicit_tls: bool) -> asyncio.Protocol:
         """The protocol of one new connection, for ``loop.create_server``.
@@ -70,6 +78,8 @@ class SmtpDoor:
     async def shutdown(self) -> None:
         """421 to every session, commits under way finished and answered first; returns within 5 s."""
         self.stopping = True
+        if self._standing is not None:
+            await self._standing.close()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.timing.shutdown_s
         sessions = list(self.sessions)
