@@ -1,12 +1,13 @@
-"""Worker processes that render Markdown, and are killed when a text takes too long (feasibility.md 7).
+"""Worker processes that render Markdown, or clean HTML, and are killed when a text takes too long (feasibility.md 7).
 
 Each worker belongs to one thread of ours, which feeds it by a socket and ends it after a while without work, so that
 an idle daemon has neither.  Nothing here belongs to an event loop: a pool serves any number of them, one after the
 other or at once.  Workers are new programs, never forks: a fork of a process with threads may find a lock taken for
 ever.
 
-What must stay true: ``render`` always returns a document, within about twice its time limit and QUEUE_TIMES it in the
-queue; a worker is never waited for after it was killed, never left as a zombie, and never outlives this process.
+What must stay true: ``render`` always returns a document, and ``clean`` one or None, within about twice its time
+limit and QUEUE_TIMES it in the queue; a worker is never waited for after it was killed, never left as a zombie, and
+never outlives this process.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from pathlib import Path
 import opostd
 from opostd.config import RenderSettings
 from opostd.render.message import fallback
-from opostd.render.worker import FAILED, HEAD, MAX_DOCUMENT_OCTETS, READY, RENDERED
+from opostd.render.worker import FAILED, HEAD, MAX_DOCUMENT_OCTETS, READY, RENDERED, REQUEST
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ class _Job:
     source: str
     until: float
     """Of time.monotonic(): not begun by then, it is shown as written."""
-    done: "Future[str]" = field(default_factory=Future)
+    clean: bool = False
+    done: "Future[str | None]" = field(default_factory=Future)
 
 
 class _Worker:
@@ -87,12 +89,15 @@ class _Worker:
         if self._read(1, time.monotonic() + START_S) != READY:
             raise _Died
 
-    def render(self, source: bytes) -> str | None:
-        """The document; None when the source cannot be rendered.  Raises _Died or TimeoutError; then kill it."""
+    def render(self, source: bytes, *, clean: bool) -> str | None:
+        """The document; None when the source cannot be rendered.  Raises _Died or TimeoutError; then kill it.
+
+        clean: the source is HTML, else Markdown.
+        """
         deadline = time.monotonic() + self._timeout_s
         self._socket.settimeout(self._timeout_s)
         try:
-            self._socket.sendall(HEAD.pack(len(source)) + source)
+            self._socket.sendall(REQUEST.pack(clean, len(source)) + source)
         except (BrokenPipeError, ConnectionResetError):
             raise _Died from None
         answer = self._read(1, deadline)
@@ -151,14 +156,20 @@ class RenderPool:
         <pre>.
         """
         job = self._submit(source)
-        return fallback(source) if job is None else await asyncio.wrap_future(job.done)
+        document = None if job is None else await asyncio.wrap_future(job.done)
+        return fallback(source) if document is None else document
 
-    def _submit(self, source: str) -> _Job | None:
+    async def clean(self, html: str) -> str | None:
+        """The HTML of a stranger as a document with nothing harmful in it; None where ``render`` would give up."""
+        job = self._submit(html, clean=True)
+        return None if job is None else await asyncio.wrap_future(job.done)
+
+    def _submit(self, source: str, *, clean: bool = False) -> _Job | None:
         if len(source) > self._settings.max_source_octets:  # quick, before the octets of a huge one are counted
             return None
         if len(source.encode(errors="replace")) > self._settings.max_source_octets:
             return None
-        job = _Job(source, time.monotonic() + QUEUE_TIMES * self._settings.timeout_s)
+        job = _Job(source, time.monotonic() + QUEUE_TIMES * self._settings.timeout_s, clean)
         with self._changed:
             if self._closed:
                 return None
@@ -204,10 +215,10 @@ class RenderPool:
                     continue
                 document = None
                 if time.monotonic() < job.until:
-                    document, worker = self._work(job.source, worker)
+                    document, worker = self._work(job, worker)
                 else:
                     log.warning("not rendered: %d characters waited too long for a worker", len(job.source))
-                job.done.set_result(fallback(job.source) if document is None else document)
+                job.done.set_result(document)
         finally:
             with self._changed:
                 self._threads.discard(threading.current_thread())
@@ -225,18 +236,18 @@ class RenderPool:
             finally:
                 self._idle -= 1
 
-    def _work(self, source: str, worker: _Worker | None) -> tuple[str | None, _Worker | None]:
+    def _work(self, job: _Job, worker: _Worker | None) -> tuple[str | None, _Worker | None]:
         """The document or None, and the worker that is still good.
 
         A worker that dies of itself gets one successor: somebody may have killed it, the text need not be at fault.
         """
-        octets = source.encode(errors="replace")
+        octets = job.source.encode(errors="replace")
         for _ in range(2):
             worker = worker or self._start()
             if worker is None:
                 break
             try:
-                return worker.render(octets), worker
+                return worker.render(octets, clean=job.clean), worker
             except TimeoutError:
                 log.warning("not rendered: %d octets took over %s s", len(octets), self._settings.timeout_s)
                 self._end(worker)
