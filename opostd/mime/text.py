@@ -28,13 +28,18 @@ class _TextPart(NamedTuple):
 
     def text(self, raw: bytes, octets: int) -> str:
         """The text of at most that many octets of the body."""
+        text = self._decoded(raw, octets)
+        return clean_lines(text_of_html(text) if self.is_html else text)
+
+    def source(self, raw: bytes) -> str:
+        """As it was written, tags and all; of at most MAX_OCTETS."""
+        return self._decoded(raw, MAX_OCTETS)
+
+    def _decoded(self, raw: bytes, octets: int) -> str:
         body = raw[self.part.body : min(self.part.end, self.part.body + octets)]
         plain = decoded(body, self.encoding)
         charset = (self.said.param(b"charset") if self.said is not None else None) or b""
-        text = decode(body if plain is None else plain, charset.decode("latin-1"))
-        if self.is_html:
-            text = text_of_html(text)
-        return clean_lines(text)
+        return decode(body if plain is None else plain, charset.decode("latin-1"))
 
     @property
     def is_html(self) -> bool:
@@ -74,6 +79,29 @@ def preview(raw: bytes, tree: Tree) -> str:
             return text
         of_html = of_html or text
     return of_html
+
+
+class Shown(NamedTuple):
+    """What a person reads.  text: made of the HTML where there is no plain text; html: as it came, or empty."""
+
+    text: str
+    html: str
+
+
+def shown(raw: bytes, tree: Tree) -> Shown:
+    """The first text and the first HTML of a message that are no attachments."""
+    plain: str | None = None
+    html: str | None = None
+    for found in _texts(raw, tree):
+        if isinstance(found, str) or found.attached:
+            continue
+        if found.is_html:
+            html = found.source(raw) if html is None else html
+        elif plain is None:
+            plain = found.text(raw, MAX_OCTETS)
+        if plain is not None and html is not None:
+            break
+    return Shown(text_of_html(html or "") if plain is None else plain, html or "")
 
 
 def _texts(raw: bytes, tree: Tree) -> Iterator[_TextPart | str]:
