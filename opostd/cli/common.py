@@ -99,12 +99,9 @@ def folded(address: str, settings: Settings) -> str:
 
 def recipient_address(address: str, settings: Settings) -> str:
     """An address of ours as the directory has it, or, where mail may leave, one of elsewhere.  Raises BadAddress."""
-    from opostd.store.accounts import outside
+    from opostd.intake import addressing
 
-    domain = address.strip().rpartition("@")[2].lower().removesuffix(".")
-    if settings.relay.via != "off" and "@" in address and domain not in settings.domains:
-        return outside(address.strip()).address
-    return folded(address, settings)
+    return addressing.recipient_address(address, settings.domains, relay=settings.relay.via != "off")
 
 
 def names(text: str) -> list[str]:

@@ -14,11 +14,11 @@ from opostd.cli.common import folded, recipient_address, run_in_store
 from opostd.cli.open_intake import open_intake
 from opostd.cli.sendmail_flags import BadFlags, Flags, read_flags
 from opostd.config import Settings
-from opostd.model.errors import BadAddress, NoSuchAddress
+from opostd.model.errors import NoSuchAddress
 
 if TYPE_CHECKING:
     from opostd.intake.intake import Intake
-    from opostd.intake.message import Field, Message
+    from opostd.intake.message import Message
     from opostd.model.records import Account
     from opostd.store.run import Store
 
@@ -66,6 +66,7 @@ def read_message(flags: Flags, settings: Settings) -> bytes:
 async def _submit(store: "Store", intake: "Intake", settings: Settings, flags: Flags, raw: bytes) -> None:
     from dataclasses import replace
 
+    from opostd.intake.addressing import specs
     from opostd.intake.intake import Trace
     from opostd.intake.message import read
     from opostd.model.records import NOT_SAID, Notify
@@ -115,24 +116,10 @@ async def _sender(store: "Store", intake: "Intake", settings: Settings, flags: F
     return address, account
 
 
-def specs(field: "Field") -> list[str]:
-    """The addresses of a header field; one without a domain is a name of ours.  Raises BadAddress."""
-    from opostd.mime.addresses import MISSING_DOMAIN, MISSING_MAILBOX, addresses
-
-    found = []
-    for entry in addresses(field.value, 10_000):
-        if entry.host is None:
-            continue  # the border of a group
-        if entry.mailbox is None or entry.mailbox == MISSING_MAILBOX:
-            raise BadAddress(f"no address in {field.name.decode()}: {field.value[:80]!r}")
-        local = entry.mailbox.decode("utf-8", "replace")
-        found.append(local if entry.host == MISSING_DOMAIN else f"{local}@{entry.host.decode('utf-8', 'replace')}")
-    return found
-
-
 def with_author(message: "Message", sender: str, name: str) -> "Message":
     """With a From that has a domain: cron writes ``From: root``, and many scripts none at all."""
     from opostd.intake import words
+    from opostd.intake.addressing import specs
     from opostd.intake.message import field
 
     authors = message.all(b"from")

@@ -26,14 +26,15 @@ def draft(
     sender: str,
     to: Sequence[str],
     subject: str,
+    cc: Sequence[str] = (),
     name: str = "",
     now: int | None = None,
     message_id: str | None = None,
 ) -> bytes:
-    """A text/plain message with Date, Message-ID, From, To and Subject.
+    """A text/plain message with Date, Message-ID, From, To, Cc where there are any, and Subject.
 
-    text: lines of any line end.  sender, to: addresses without names.  name: the sender's, may be empty.  now: seconds
-    since 1970, the wall clock by default.  message_id: with its angle brackets; made here by default.  Raises
+    text: lines of any line end.  sender, to, cc: addresses without names.  name: the sender's, may be empty.  now:
+    seconds since 1970, the wall clock by default.  message_id: with its angle brackets; made here by default.  Raises
     BadMessage.
     """
     if "\0" in text:
@@ -55,7 +56,7 @@ def draft(
     fields = [
         field("Date", formatdate(time.time() if now is None else now).encode()),
         field("From", words.mailbox(name, sender)),
-        field("To", words.address_list(to)),
+        *(field(title, words.address_list(each)) for title, each in (("To", to), ("Cc", cc)) if each),
         field("Subject", words.unstructured(words.checked("the subject", subject))),
         field("Message-ID", words.checked("the Message-ID", message_id).encode()),
         field("MIME-Version", b"1.0"),

@@ -11,6 +11,7 @@ from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
 from opostd.model.errors import OverQuota
 from opostd.model.ids import PostId, post_id_text
+from opostd.model.networks import is_among
 from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Terms, Wish
 from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
@@ -42,7 +43,7 @@ class Hooks:
 
     async def handle_MAIL(self, server: "SmtpSession", session: Any, envelope: Any, path: Path) -> Reply | None:
         """The refusal of a sender, or None."""
-        forwarder = bool(server.door.forwarders) and policy.is_among(server.peer_host, server.door.forwarders)
+        forwarder = bool(server.door.forwarders) and is_among(server.peer_host, server.door.forwarders)
         refusal = policy.check_sender(self._kind, path, self._domains, forwarder=forwarder)
         if refusal is not None or server.account is None or path.is_null:
             return refusal

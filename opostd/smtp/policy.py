@@ -7,7 +7,7 @@ nothing is relayed for anybody who has not logged in; being an administrator len
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from opostd.smtp import reply as say
@@ -48,17 +48,6 @@ def is_loopback(address: Any) -> bool:
 def is_local(path: Path, domains: Iterable[str]) -> bool:
     """Whether the address is in one of our domains; ``<postmaster>`` is."""
     return (not path.domain and not path.is_null) or path.domain.lower() in domains
-
-
-def is_among(peer: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Whether an address is of one of these networks; what is no address is of none."""
-    try:
-        ip = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in network for network in networks)
 
 
 def check_sender(kind: DoorKind, path: Path, domains: Iterable[str], *, forwarder: bool = False) -> Reply | None:

@@ -1,0 +1,27 @@
+"""Addresses of clients, as a socket or a proxy names them."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+
+
+def parsed(peer: str) -> IPv4Address | IPv6Address | None:
+    """The address, an IPv4 one written as IPv6 as IPv4; None for what is no address."""
+    try:
+        ip = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return None
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+
+
+def is_among(peer: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is of one of these networks; what is no address is of none."""
+    ip = parsed(peer)
+    return ip is not None and any(ip in network for network in networks)
+
+
+def is_own_machine(peer: str) -> bool:
+    """Whether it is the address of a client on this machine."""
+    ip = parsed(peer)
+    return ip is not None and ip.is_loopback
