@@ -15,6 +15,7 @@ from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId
 from opostd.model.records import Joining, MemberRole, Moderation, PostPolicy, Recall, Source
 from opostd.store import nesting, petitions, schema, tally
 from opostd.store.boxes import box_named, insert_boxes, remove, uidvalidities
+from opostd.store.database import chunks
 from opostd.store.dialect import insert_new, inserted
 from opostd.store.locks import lock
 from opostd.store.names import INBOX
@@ -135,6 +136,20 @@ def role(tx: Tx, source_box: BoxId, owner: OwnerId) -> MemberRole:
         )
     ).scalar()
     return MemberRole(found or 0)
+
+
+@reads(Group.OWNER)
+def roles(tx: Tx, source_boxes: Sequence[BoxId], owner: OwnerId) -> dict[BoxId, MemberRole]:
+    """What somebody is to each of these sources; one to which they are nothing is left out."""
+    found: dict[BoxId, MemberRole] = {}
+    for page in chunks(source_boxes):
+        rows = tx.execute(
+            sa.select(_member.c.source_box, _member.c.role).where(
+                _member.c.owner_id == SYSTEM_OWNER, _member.c.source_box.in_(page), _member.c.member_owner == owner
+            )
+        )
+        found.update((BoxId(box), MemberRole(bits)) for box, bits in rows)
+    return found
 
 
 @writes(Group.OWNER)
