@@ -20,6 +20,7 @@ LISTENERS = (
     ("smtp", "listen"),
     ("lmtp", "listen"),
     ("http", "listen"),
+    ("http", "listen_tls"),
 )
 _DOMAIN = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*")
 MAX_UNIX_OCTETS = 107  # of a path: sun_path of unix(7) has 108, the last of them NUL
@@ -88,16 +89,16 @@ def _check_listeners(settings: Settings, problems: Problems) -> None:
     if not _MODE.fullmatch(settings.lmtp.socket_mode):
         mode = shown(settings.lmtp.socket_mode)
         problems.add(("lmtp", "socket_mode"), f'expected the mode of a file in octal such as "0660", got {mode}')
-    for field in ("proxy_from", "local_senders_from"):
-        for each in getattr(settings.smtp, field):
+    for room, field in (("smtp", "proxy_from"), ("smtp", "local_senders_from"), ("http", "proxy_from")):
+        for each in getattr(getattr(settings, room), field):
             try:
                 ip_network(each)
             except ValueError as error:
                 problems.add(
-                    ("smtp", field),
+                    (room, field),
                     f'expected an address or network such as "10.0.0.0/24", got {shown(each)}: {error}',
                 )
-    logins = [*settings.imap.listen, *settings.submission.listen]
+    logins = [*settings.imap.listen, *settings.submission.listen, *settings.http.listen]
     places = [place for place in map(split_listen, logins) if place]
     if settings.auth.plaintext_on_loopback and places and not any(is_loopback(host) for host, _ in places):
         problems.add(

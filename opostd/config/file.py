@@ -20,6 +20,7 @@ from opostd.config.listen import UNIX, unix_path
 from opostd.config.problems import KeyPath, Problems, printable, shown
 from opostd.config.settings import (
     AuthSettings,
+    HttpSettings,
     ImapSettings,
     Settings,
     SmtpSettings,
@@ -79,6 +80,7 @@ def demo_settings(environ: Mapping[str, str] | None = None, *, port_offset: int 
         imap=ImapSettings(listen=on(1143), listen_tls=on(1993)),
         submission=SubmissionSettings(listen=on(1587), listen_tls=on(1465)),
         smtp=SmtpSettings(listen=on(1025)),
+        http=HttpSettings(listen=on(1080)),
         auth=AuthSettings(plaintext_on_loopback=True),
     )
     return _place(demo, os.environ if environ is None else environ)

@@ -65,7 +65,11 @@ class LmtpSettings:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
+    """The API and the web pages."""
+
     listen: tuple[str, ...] = ()
+    listen_tls: tuple[str, ...] = ()
+    proxy_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,7 @@ def banner(settings: Settings, identity: tls.Identity, listeners: Sequence[Liste
     test = f"{TEST.name}:{TEST.password}@localhost"
     days = identity.days_left(datetime.datetime.now(datetime.UTC)) + 1  # the day that has begun counts
     fingerprint = identity.sha256
+    web = f"http://localhost:{port['http']}" if "http" in port else ""
     state = "new; remove the folder to start again" if welcome.new else "kept; remove the folder to start again"
     posts = "1 post waits" if welcome.waiting == 1 else f"{welcome.waiting} posts wait"
     show = f"curl --user {TEST.name}:{TEST.password} 'imap://localhost:{port['imap']}/INBOX;MAILINDEX=1'"
@@ -216,6 +217,7 @@ opostd {__version__} — nothing configured, so this is a demo on this machine o
 
   read      imap://{test}:{port["imap"]}         (imaps on {port["imaps"]})
   send      smtp://{test}:{port["submission"]}         (smtps on {port["submissions"]}; without login on {port["smtp"]})
+  {_web(web)}
   admin     {ADMIN.name} / {ADMIN.password}
 
   {posts} for {TEST.name}: {show}
@@ -224,6 +226,13 @@ opostd {__version__} — nothing configured, so this is a demo on this machine o
   for real  opostd config show --defaults > opostd.toml, set hostname, domains and the listeners, then
             opostd --config opostd.toml migrate up && opostd --config opostd.toml serve
 Ready. Ctrl+C stops."""
+
+
+def _web(url: str) -> str:
+    """url: of the HTTP door, or empty where another has its port."""
+    if not url:
+        return "api       not served: another program has its port"
+    return f"api       {url}/postapi/      (docs at {url}/postapi/docs)"
 
 
 def _public(identity: tls.Identity) -> Path:

@@ -9,10 +9,12 @@ import datetime
 import logging
 import ssl
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
+from dataclasses import replace
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import interfaces
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory
@@ -49,10 +51,12 @@ from opostd.worker.rewrite import Rewriter
 
 if TYPE_CHECKING:
     from opostd.auth.tokens import Tokens
+    from opostd.http.door import HttpDoor
 
 log = logging.getLogger("opostd.daemon")
 
 TLS_HANDSHAKE_S = 30.0  # a half-open handshake holds a descriptor
+MAX_HTML_OCTETS = 512 * 1024  # of one message that a browser is shown: newsletters have a fifth of it
 SMTP_DOORS = {
     "submission": DoorKind.SUBMISSION,
     "submissions": DoorKind.SUBMISSION,
@@ -92,6 +96,8 @@ class Server:
         self._tokens: Tokens | None = None
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
+        self._http: HttpDoor | None = None
+        self._cleaner: RenderPool | None = None
         self._delivery: DeliveryAgent | None = None
 
     async def start(self, environ: MutableMapping[str, str]) -> None:
@@ -99,7 +105,8 @@ class Server:
         settings = self.settings
         await asyncio.to_thread(self._make_data_directory)
         self.identity = await asyncio.to_thread(tls.identity, settings, datetime.datetime.now(datetime.UTC))
-        self.listeners = await asyncio.to_thread(sockets.open_all, settings, environ)
+        spare = ("http",) if self._config is None else ()
+        self.listeners = await asyncio.to_thread(sockets.open_all, settings, environ, spare)
         try:
             store = await self._open_store()
             self._renderer = RenderPool(settings.render)
@@ -135,8 +142,6 @@ class Server:
         self._auth = Authenticator(store, settings.domains, settings.auth, tokens=self._tokens)
         await self._open_doors(store, intake, self._auth)
         await self._start_delivery(store, intake)
-        if settings.http.listen:
-            log.warning("http.listen is set, but this version has no HTTP door yet: nothing listens there")
         self.was_ready = True
 
     async def _start_delivery(self, store: Store, intake: Intake) -> None:
@@ -215,12 +220,28 @@ class Server:
                 quota=settings.quota.limits,
             )
             await self._imap.start()
+        if any(each.kind.room == "http" for each in self.listeners):
+            self._http = await self._make_http(store, intake, auth)
         for listener in self.listeners:
             sockets.listen(listener)
             if listener.kind.room == "imap":
                 self._carry_by_twisted(listener, options)
             else:
                 await self._carry_by_asyncio(listener, context)
+
+    async def _make_http(self, store: Store, intake: Intake, auth: Authenticator) -> "HttpDoor":
+        """What serves HTTP is loaded only where it is wanted."""
+
+        def load() -> "HttpDoor":
+            from opostd.daemon.http import http_door
+            from opostd.http.services import Services
+
+            assert self._cleaner is not None
+            return http_door(Services(store, intake, auth, self._cleaner, self.settings))
+
+        # Workers of their own: who reads hostile HTML holds up nobody who sends
+        self._cleaner = RenderPool(replace(self.settings.render, max_source_octets=MAX_HTML_OCTETS))
+        return await asyncio.to_thread(load)
 
     def _signer(self) -> Signer:
         settings = self.settings
@@ -249,13 +270,18 @@ class Server:
         self._twisted_ports.append(port)
 
     async def _carry_by_asyncio(self, listener: Listener, context: ssl.SSLContext) -> None:
-        door = self._smtp[SMTP_DOORS[listener.kind.name]]
         loop = asyncio.get_running_loop()
         implicit = listener.kind.implicit_tls
+        make: Callable[[], asyncio.Protocol]
+        if listener.kind.room == "http":
+            assert self._http is not None
+            make = self._http.factory
+        else:
+            make = partial(self._smtp[SMTP_DOORS[listener.kind.name]].factory, implicit_tls=implicit)
         create = loop.create_unix_server if listener.is_unix else loop.create_server
         self._asyncio_servers.append(
             await create(
-                lambda: door.factory(implicit_tls=implicit),
+                make,
                 sock=listener.socket,
                 backlog=sockets.BACKLOG,
                 ssl=context if implicit else None,
@@ -273,7 +299,10 @@ class Server:
                 await closing.asFuture(asyncio.get_running_loop())
         sockets.close_all(self.listeners)
         told = sum(len(door.sessions) for door in self._smtp.values())
-        doors = [door.shutdown() for door in self._smtp.values()]
+        doors: list[Coroutine[Any, Any, int | None]] = [door.shutdown() for door in self._smtp.values()]
+        if self._http is not None:
+            told += len(self._http.connections)
+            doors.append(self._http.shutdown())
         if self._imap is not None:
             results = await asyncio.gather(self._imap.shutdown(), *doors, return_exceptions=True)
             told += results[0] if isinstance(results[0], int) else 0
@@ -298,8 +327,9 @@ class Server:
             self._auth.close()
         if self._tokens is not None:
             await self._tokens.close()
-        if self._renderer is not None:
-            await asyncio.to_thread(self._renderer.close)
+        for pool in (self._renderer, self._cleaner):
+            if pool is not None:
+                await asyncio.to_thread(pool.close)
         waiting = await self._queue()
         if self._store is not None:
             await self._store.close()

@@ -6,9 +6,10 @@ door with nobody behind it.  A port that is taken is told with the one who has i
 
 import contextlib
 import errno
+import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from opostd.config import Settings
 from opostd.config.listen import split_listen, unix_path
 from opostd.daemon import unix_sockets
 from opostd.daemon.failure import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, StartFailed
+
+log = logging.getLogger("opostd.daemon")
 
 FIRST_INHERITED = 3  # SD_LISTEN_FDS_START
 SHARED_NAMES = ("opostd", "opostd.socket")  # one .socket unit for all doors has one name: the port says which
@@ -40,6 +43,8 @@ KINDS = (
     Kind("submissions", "submission", "listen_tls", 465, implicit_tls=True),
     Kind("smtp", "smtp", "listen", 25),
     Kind("lmtp", "lmtp", "listen", 24),
+    Kind("http", "http", "listen", 80),
+    Kind("https", "http", "listen_tls", 443, implicit_tls=True),
 )
 
 
@@ -79,8 +84,10 @@ class Listener:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def open_all(settings: Settings, environ: MutableMapping[str, str]) -> list[Listener]:
+def open_all(settings: Settings, environ: MutableMapping[str, str], spare: Sequence[str] = ()) -> list[Listener]:
     """Every listener of the settings, bound; those that systemd opened take the place of the list of their kind.
+
+    spare: rooms without which the server starts all the same, where another has their port.
 
     Takes the ``LISTEN_*`` variables out of the environment, so that no child takes the sockets for its own.  Raises
     StartFailed.
@@ -94,7 +101,12 @@ def open_all(settings: Settings, environ: MutableMapping[str, str]) -> list[List
             for address in getattr(getattr(settings, kind.room), kind.field):
                 path = unix_path(address)
                 if path is None:
-                    listeners += _bind(kind, address)
+                    try:
+                        listeners += _bind(kind, address)
+                    except StartFailed as error:
+                        if kind.room not in spare or error.status != EX_UNAVAILABLE:
+                            raise
+                        log.warning("nothing listens for %s: %s", kind.name, error)
                 else:
                     opened = unix_sockets.bind(path, int(settings.lmtp.socket_mode, 8))
                     listeners.append(Listener(kind, opened, path=path, made=unix_sockets.inode(path)))

@@ -1,7 +1,7 @@
 """A real daemon in a process of its own, for tests and for the benchmark.
 
 ``start_daemon(tmp_path)`` starts the demo in a home of its own; with ``config_text`` it serves that configuration, in
-which ``{imap}`` ``{imaps}`` ``{submission}`` ``{submissions}`` ``{smtp}`` ``{lmtp}`` stand for free ports, ``{data}``
+which ``{imap}`` ``{imaps}`` ``{submission}`` ``{submissions}`` ``{smtp}`` ``{lmtp}`` ``{http}`` ``{https}`` stand for free ports, ``{data}``
 for a folder.  Returns when the daemon says "Ready."; nothing here sleeps.
 """
 
@@ -17,7 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-KINDS = {"imap": 1143, "imaps": 1993, "submission": 1587, "submissions": 1465, "smtp": 1025, "lmtp": 1024}
+KINDS = {
+    "imap": 1143, "imaps": 1993, "submission": 1587, "submissions": 1465, "smtp": 1025, "lmtp": 1024, "http": 1080,
+    "https": 1443,
+}  # fmt: skip
 READY_S = 60.0  # of wall clock, on a machine where everything else runs too
 STOP_S = 20.0
 
@@ -191,7 +194,7 @@ def start_daemon(
 def _start_demo(environ: dict[str, str], config: Path, extra_args: Sequence[str]) -> Daemon:
     for _ in range(5):  # another test may take a port between the look and the start
         offset = free_offset()
-        ports = {kind: port + offset for kind, port in KINDS.items() if kind != "lmtp"}
+        ports = {kind: port + offset for kind, port in KINDS.items() if kind not in ("lmtp", "https")}
         daemon = Daemon(["serve", "--port-offset", str(offset), *extra_args], environ, ports, config)
         try:
             return _ready(daemon)

@@ -1,0 +1,1 @@
+"""The API: the nouns under /postapi/, for whoever has logged in."""

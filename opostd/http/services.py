@@ -1,0 +1,33 @@
+"""What the HTTP door offers to those who answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opostd.auth.login import Authenticator
+from opostd.config import Settings
+from opostd.intake.intake import Intake
+from opostd.model.records import Quota
+from opostd.nouns.bodies import Cleaner
+from opostd.store.run import Store
+
+
+def wall_clock() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """settings: of the whole server, of which a few are told (names, limits)."""
+
+    store: Store
+    intake: Intake
+    auth: Authenticator
+    cleaner: Cleaner
+    settings: Settings
+    now: Callable[[], int] = wall_clock
+
+    @property
+    def quota(self) -> Quota:
+        return self.settings.quota.limits

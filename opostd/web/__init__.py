@@ -1,0 +1,1 @@
+"""Pages for reading: groups, moderation, reach and mail in a browser, without script."""
