@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from opostd.checks import canon, signature, tags
 from opostd.checks.canon import Body
 from opostd.checks.dkim import Texts, fetch, off_loop
+from opostd.checks.dns import NotKnown
 from opostd.checks.keys import is_signed
-from opostd.checks.resolver import DnsFault
 from opostd.checks.signature import DOMAIN, Failed
 from opostd.checks.tags import BadTags
 from opostd.intake.message import Field, Message
@@ -115,7 +115,7 @@ async def check(dns: Texts, message: Message, body: Body, now: int) -> Arc:
         )
     except Failed as failed:
         return Arc("fail", sets, failed.reason)
-    except DnsFault:
+    except NotKnown:
         return Arc("temperror", sets, "key not available now")
     return Arc("pass", sets)
 

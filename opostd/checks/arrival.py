@@ -19,7 +19,8 @@ from opostd.checks.arc import Arc
 from opostd.checks.canon import Body
 from opostd.checks.dkim import Dkim
 from opostd.checks.dmarc import Dmarc
-from opostd.checks.resolver import Dns, DnsFault
+from opostd.checks.dns import NotKnown
+from opostd.checks.resolver import Dns
 from opostd.checks.spf import Spf
 from opostd.config import CheckSettings
 from opostd.intake.message import Field, Message
@@ -115,7 +116,7 @@ class Checks:
         """The record is in the resolver's cache when the other answers are there."""
         try:
             await dmarc.discover(self._dns, domain)
-        except DnsFault:
+        except NotKnown:
             return
 
     def _concluded(

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from opostd.checks import keys, signature
 from opostd.checks.canon import Body
+from opostd.checks.dns import NotKnown
 from opostd.checks.keys import BadKey, Key, WeakKey
-from opostd.checks.resolver import DnsFault
 from opostd.checks.signature import Failed, Signature
 from opostd.intake.message import Field, Message
 
@@ -22,7 +22,7 @@ OFF_LOOP_OCTETS = 64 * 1024
 
 
 class Texts(Protocol):
-    """What is asked of the DNS.  Raises DnsFault."""
+    """What is asked of the DNS.  Raises NotKnown."""
 
     async def txt(self, name: str) -> list[bytes]: ...
 
@@ -62,13 +62,13 @@ async def _one(dns: Texts, field: Field, message: Message, body: Body, now: int)
             raise
     except Failed as failed:
         return _told(found, failed.result, failed.reason)
-    except DnsFault:
+    except NotKnown:
         return _told(found, "temperror", "key not available now")
     return _told(found, "pass", "")
 
 
 async def fetch(dns: Texts, name: str) -> Key:
-    """The key of that name.  Raises Failed, DnsFault."""
+    """The key of that name.  Raises Failed, NotKnown."""
     records = await dns.txt(name)
     if not records:
         raise Failed("permerror", "no key")

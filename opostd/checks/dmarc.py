@@ -12,7 +12,7 @@ from typing import Any
 
 from opostd.checks import tags
 from opostd.checks.dkim import Dkim, Texts
-from opostd.checks.resolver import DnsFault
+from opostd.checks.dns import NotKnown
 from opostd.checks.signature import DOMAIN
 from opostd.checks.spf import Spf
 from opostd.checks.tags import BadTags
@@ -84,7 +84,7 @@ def _suffixes() -> Callable[[str], Any]:
 
 
 async def discover(dns: Texts, domain: str) -> Policy | None:
-    """The record of a domain, or of the one that it was registered under.  Raises DnsFault."""
+    """The record of a domain, or of the one that it was registered under.  Raises NotKnown."""
     if not _suffixes.cache_info().currsize:
         await asyncio.to_thread(_suffixes)
     above = organizational(domain)
@@ -149,7 +149,7 @@ def _severity(each: Dmarc) -> tuple[int, int]:
 async def _of_domain(dns: Texts, domain: str, spf: tuple[Spf, str], dkim: Sequence[Dkim]) -> Dmarc:
     try:
         policy = await discover(dns, domain)
-    except DnsFault:
+    except NotKnown:
         return Dmarc("temperror", domain)
     if policy is None:
         return Dmarc("none", domain)

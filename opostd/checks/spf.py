@@ -11,7 +11,8 @@ from enum import Enum
 from ipaddress import IPv6Address, ip_network
 from typing import Protocol, TypeVar
 
-from opostd.checks.resolver import Address, DnsFault
+from opostd.checks.dns import NotKnown
+from opostd.checks.resolver import Address
 from opostd.checks.spf_macro import expand, needs_name
 from opostd.checks.spf_record import BadRecord, Mechanism, Record, is_spf, parse
 
@@ -39,7 +40,7 @@ _DOMAIN = re.compile(r"(?:[^.\s]{1,63}\.)+[^.\s]{1,63}\.?\Z")
 
 
 class Dns(Protocol):
-    """What SPF asks.  All raise DnsFault."""
+    """What SPF asks.  All raise NotKnown."""
 
     async def txt(self, name: str) -> list[bytes]: ...
     async def addresses(self, name: str, version: int) -> list[Address]: ...
@@ -84,7 +85,7 @@ class _Evaluation:
     async def result(self, domain: str) -> Spf:
         try:
             return await self._check_host(domain)
-        except DnsFault:
+        except NotKnown:
             return Spf.TEMPERROR
         except _Permerror:
             return Spf.PERMERROR
@@ -165,14 +166,14 @@ class _Evaluation:
         """Names of the client that lead back to it (5.5); a fault finds none."""
         try:
             names = self._found(await self._dns.ptr(self._asked.address))[:MAX_PTR]
-        except DnsFault:
+        except NotKnown:
             return []
         good = []
         for name in names:
             try:
                 if self._asked.address in await self._dns.addresses(name, self._version):
                     good.append(name)
-            except DnsFault:
+            except NotKnown:
                 continue
         return good
 

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
+from opostd.checks.dns import Resolver
 from opostd.config import RelaySettings, Settings
 from opostd.config.listen import is_address, split_listen
 from opostd.model.errors import BadSettings
-from opostd.worker.dns import Resolver
 from opostd.worker.host import Host
 from opostd.worker.mx import MxHosts
 from opostd.worker.policies import Policies

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
+from opostd.checks.dns import Found, NoSuchName, NotKnown, Resolver, ascii_name
 from opostd.config import RelaySettings
 from opostd.worker.dane import Tlsa
-from opostd.worker.dns import Found, NoSuchName, NotKnown, Resolver, ascii_name
 from opostd.worker.host import Host, NoService, NoSuchDomain
 from opostd.worker.policies import Policies
 from opostd.worker.reach import is_public

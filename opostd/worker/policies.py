@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from opostd.worker.dns import NoSuchName, NotKnown, Resolver
+from opostd.checks.dns import NoSuchName, NotKnown, Resolver
 from opostd.worker.reach import is_public
 from opostd.worker.sts import MAX_OCTETS, BadPolicy, Policy, parse_policy, record_id
 

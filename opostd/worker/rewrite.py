@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from publicsuffixlist import PublicSuffixList
 
+from opostd.checks.dns import NoSuchName, NotKnown, Resolver, ascii_name
 from opostd.intake.message import Field, field, header_fields
 from opostd.intake.words import phrase
 from opostd.mime.addresses import addresses
 from opostd.mime.charsets import clean_line
 from opostd.mime.headers import decode_words
-from opostd.worker.dns import NoSuchName, NotKnown, Resolver, ascii_name
 
 MAX_AUTHORS = 10  # whose domains are looked up
 MAX_NAME = 60  # characters of an author's name in the group's

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from opostd.checks.resolver import Dns, DnsFault
+from opostd.checks.dns import NoSuchName, NotKnown, Resolver
+from opostd.checks.resolver import Dns
 from tests.worker.dns_server import Zone, serving
 
 LONG = "x" * 250
@@ -61,11 +62,23 @@ def test_nothing_there(name: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("name", ["none.example", "x" * 64 + ".example", "a..example", "x." * 200])
+def test_what_can_never_be_there_is_not_tried_again(name: str) -> None:
+    """Mail to such a name comes back at once; it would wait for days if this were a fault that passes."""
+
+    async def main() -> None:
+        async with serving(zone()) as served:
+            with pytest.raises(NoSuchName):
+                await Resolver([served.place], lifetime_s=1.0).find(name, "MX")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("name", ["fails.example", "silent.example"])
 def test_nobody_can_say(name: str) -> None:
     async def main() -> None:
         async with serving(zone()) as served:
-            with pytest.raises(DnsFault):
+            with pytest.raises(NotKnown):
                 await Dns([served.place], timeout_s=0.3).txt(name)
 
     asyncio.run(main())
@@ -78,4 +91,4 @@ def test_machine_without_a_configured_resolver(tmp_path: Path, content: str | No
     if content is not None:
         file.write_text(content)
     dns = Dns(file=str(file), timeout_s=0.2)
-    assert [str(each) for each in dns._resolver.nameservers] == ["Do53:127.0.0.1@53"]
+    assert [str(each) for each in dns._resolver._resolver.nameservers] == ["Do53:127.0.0.1@53"]

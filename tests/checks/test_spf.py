@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from opostd.checks.resolver import Address, DnsFault
+from opostd.checks.dns import NotKnown
+from opostd.checks.resolver import Address
 from opostd.checks.spf import Spf, check
 from opostd.checks.spf_macro import expand, is_domain_spec
 from opostd.checks.spf_record import BadRecord, parse
@@ -27,7 +28,7 @@ class Zone:
     def _find(self, name: str, kind: str, aliases: int = 0) -> list[Any]:
         self.asked += 1
         if aliases > 10:
-            raise DnsFault("aliases go in a circle")
+            raise NotKnown("aliases go in a circle")
         records = self._data.get(name.lower().rstrip("."), [])
         if any(len(label) > 63 for label in name.split(".")):
             return []
@@ -36,14 +37,14 @@ class Zone:
         for each in records:
             if each == "TIMEOUT":
                 if not found:
-                    raise DnsFault(name)
+                    raise NotKnown(name)
                 continue
             for key, value in each.items():
                 if key == "CNAME":
                     return self._find(value, kind, aliases + 1)
                 if key == kind or (kind == "TXT" and key == "SPF" and "TXT" not in kinds):
                     if value == "TIMEOUT":
-                        raise DnsFault(name)
+                        raise NotKnown(name)
                     if value != "NONE":
                         found.append(value)
         return found

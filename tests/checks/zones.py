@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from opostd.checks.resolver import DnsFault
+from opostd.checks.dns import NotKnown
 from opostd.checks.sign import SigningKey
 from opostd.config import LimitSettings
 from opostd.intake.message import Message, read
@@ -25,7 +25,7 @@ class Texts:
     async def txt(self, name: str) -> list[bytes]:
         self.asked.append(name)
         if name in self.fails:
-            raise DnsFault(name)
+            raise NotKnown(name)
         return self.records.get(name, [])
 
 

@@ -5,6 +5,7 @@ which ``{imap}`` ``{imaps}`` ``{submission}`` ``{submissions}`` ``{smtp}`` ``{lm
 for a folder.  Returns when the daemon says "Ready."; nothing here sleeps.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -222,8 +223,12 @@ def fill(config_text: str, ports: dict[str, int], tmp_path: Path) -> str:
 
 
 def free_ports() -> dict[str, int]:
-    """A free port for every kind of door."""
-    opened = {kind: socket.create_server(("127.0.0.1", 0)) for kind in KINDS}
+    """A free port for every kind of door; a daemon that starts again finds it free again."""
+    opened: dict[str, socket.socket] = {}
+    while len(opened) < len(KINDS):
+        with contextlib.suppress(OSError):
+            # Below the ephemeral ports: any connection of another test may get one of those meanwhile.
+            opened[list(KINDS)[len(opened)]] = socket.create_server(("127.0.0.1", random.randrange(5000, 32000)))
     ports = {kind: int(each.getsockname()[1]) for kind, each in opened.items()}
     for each in opened.values():
         each.close()

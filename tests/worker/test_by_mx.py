@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from opostd.checks.dns import Resolver
 from opostd.config import RelaySettings, Settings
 from opostd.intake.trace import Trace
 from opostd.model.records import Outside, Recipient, Terms, Wish
 from opostd.store import outgoing
 from opostd.store.run import Store
-from opostd.worker.dns import Resolver
 from opostd.worker.hosts import hosts, resolver
 from opostd.worker.mx import MxHosts
 from tests.intake.world import HOSTNAME, text

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from opostd.checks.dns import Resolver
 from opostd.config import RelaySettings
-from opostd.worker.dns import Resolver
 from opostd.worker.host import Host, NoService, NoSuchDomain
 from opostd.worker.mx import MxHosts
 from opostd.worker.reach import is_public

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from opostd.checks.dns import Resolver
 from opostd.intake.trace import Trace
 from opostd.intake.verp import says_failed, token_of
 from opostd.model.errors import MailLoop, NoSuchAddress
@@ -15,7 +16,6 @@ from opostd.model.new_ids import new_token
 from opostd.model.records import MemberRole, Outside, PostPolicy, Recipient, Target, Wish, Withdraw
 from opostd.store import boxes, outgoing, outside, provision, queue, sources, withdraw
 from opostd.store.run import Store
-from opostd.worker.dns import Resolver
 from opostd.worker.rewrite import Rewriter, author_domains, policy, rewritten
 from tests.intake.world import DOMAIN, NOW, text
 from tests.worker.dns_server import Zone, serving

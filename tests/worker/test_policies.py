@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from opostd.checks.dns import Resolver
 from opostd.config import RelaySettings
 from opostd.worker.dane import Tlsa, named, vouched_for
-from opostd.worker.dns import Resolver
 from opostd.worker.host import Host, NoService
 from opostd.worker.mx import MxHosts
 from opostd.worker.policies import Policies
