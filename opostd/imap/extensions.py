@@ -171,7 +171,13 @@ EXTENSIONS: tuple[Extension, ...] = (
         " told.  It ends with the first response of the command.",
     ),
     Extension("CHILDREN", "RFC 3348"),
-    Extension("LIST-EXTENDED", "RFC 5258", of_commands=True),
+    Extension(
+        "LIST-EXTENDED",
+        "RFC 5258",
+        of_commands=True,
+        deviation="A level that is no mailbox is listed where a pattern names it, also beside those below it, which"
+        " section 3 would leave out: programs build their tree of it.  REMOTE finds nothing more.",
+    ),
     Extension("SPECIAL-USE", "RFC 6154", deviation="\\All and \\Flagged are not offered: a box has one role."),
     Extension("CREATE-SPECIAL-USE", "RFC 6154 3", of_commands=True),
     Extension(

@@ -14,7 +14,7 @@ from opostd.model.errors import LimitReached, NoSuchBox, TooManyAnnotations
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.locks import lock
+from opostd.store.locks import advance
 from opostd.store.run import Group, Tx, reads, writes
 
 SERVER = BoxId(0)
@@ -128,8 +128,8 @@ def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> N
     if place.box == SERVER:
         for owner in sorted({place.of(entry)[0] for entry in wanted}):
             _lock_account(tx, owner)
-    else:
-        lock(tx, place.owner, place.box)
+    else:  # a change of the box, though of no message in it (RFC 7162 3.2)
+        tx.hint(place.owner, place.box, advance(tx, place.owner, place.box, modseqs=1).highestmodseq)
     by_place: dict[tuple[OwnerId, OwnerId], list[str]] = {}
     for entry in wanted:
         by_place.setdefault(place.of(entry), []).append(entry)
@@ -147,6 +147,13 @@ def store(tx: Tx, place: Place, values: Sequence[tuple[str, bytes | None]]) -> N
             tx.execute(sa.insert(_a), new)
             if tx.execute(sa.select(sa.func.count()).select_from(_a).where(*here)).scalar_one() > MAX_ENTRIES:
                 raise TooManyAnnotations(f"there are at most {MAX_ENTRIES} annotations of one kind")
+
+
+def copy(tx: Tx, owner: OwnerId, source: BoxId, target: BoxId) -> None:
+    """All annotations of a box, for another that has none (RFC 5464 4.1).  The caller has the lock of both."""
+    columns = [_a.c.owner_id, _a.c.box_id, _a.c.reader, _a.c.entry, _a.c.value]
+    these = sa.select(_a.c.owner_id, sa.literal(target, sa.BigInteger), _a.c.reader, _a.c.entry, _a.c.value)
+    tx.execute(sa.insert(_a).from_select(columns, these.where(_a.c.owner_id == owner, _a.c.box_id == source)))
 
 
 def _lock_account(tx: Tx, owner: OwnerId) -> None:

@@ -15,7 +15,7 @@ from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_box_id
 from opostd.model.records import Box
-from opostd.store import acl, dismissed, moves, schema
+from opostd.store import acl, annotations, dismissed, moves, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
 from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box
@@ -285,6 +285,7 @@ def _rename_inbox(tx: Tx, owner: OwnerId, new: str, now: int) -> None:
     inbox = box_named(tx, owner, INBOX)
     for id_ in sorted((made.box, inbox.box)):
         lock(tx, owner, id_)
+    annotations.copy(tx, owner, inbox.box, made.box)
     uids = tx.execute(
         sa.select(_dp.c.uid).where(_dp.c.owner_id == owner, _dp.c.box_id == inbox.box).order_by(_dp.c.uid)
     ).scalars()

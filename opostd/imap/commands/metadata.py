@@ -19,13 +19,15 @@ from opostd.store.annotations import Place
 TOO_BIG = Done(Condition.NO, "the value is too big", b"METADATA MAXSIZE %d" % annotations.MAX_OCTETS)
 TOO_MANY = Done(Condition.NO, f"at most {annotations.MAX_ENTRIES} annotations", b"METADATA TOOMANY")
 FIXED = Done(Condition.NO, "a special use is given by CREATE", b"CANNOT")
-SPECIAL_USE = "/private/specialuse"  # RFC 6154 4: here it is read by LIST, and set by CREATE
+SPECIAL_USE = "/private/specialuse"  # RFC 6154 4: it says what LIST does, and is set by CREATE
 
 
 async def getmetadata(session: Session, command: GetMetadata) -> Reply:
     """Entries over MAXSIZE are left out, and the largest is told.  With DEPTH 0 a named one without a value is NIL."""
-    place = await _place(session, command.name, Rights.READ)
+    place, role = await _place(session, command.name, Rights.READ)
     known = await session.services.store.run(annotations.entries, place)
+    if role:
+        known = known | {SPECIAL_USE: _special_use(role)}
     found = {entry: known[entry] for entry in sorted(known) if _wanted(entry, command)}
     most = command.max_octets
     values: dict[str, bytes | None] = {
@@ -54,7 +56,7 @@ def _wanted(entry: str, command: GetMetadata) -> bool:
 async def setmetadata(session: Session, command: SetMetadata) -> Reply:
     """All of them or none (4.3)."""
     private = all(entry.startswith(annotations.PRIVATE) for entry, _ in command.values)
-    place = await _place(session, command.name, Rights.READ if private else Rights.WRITE)
+    place, _ = await _place(session, command.name, Rights.READ if private else Rights.WRITE)
     if place.box == annotations.SERVER and not private and not session.user.admin:
         raise LacksRight("an administrator sets what everybody sees of the server")
     if any(value is not None and len(value) > annotations.MAX_OCTETS for _, value in command.values):
@@ -70,19 +72,29 @@ async def setmetadata(session: Session, command: SetMetadata) -> Reply:
             yield TOO_MANY
 
 
-async def _place(session: Session, name: str, needed: Rights) -> Place:
+async def _place(session: Session, name: str, needed: Rights) -> tuple[Place, str]:
+    """With the role that the mailbox has for this reader, or the empty string."""
     reader = session.user.owner
     if not name:
-        return Place(reader, annotations.SERVER, reader)
-    return Place(*(await find(session, name, needed)).key, reader)
+        return Place(reader, annotations.SERVER, reader), ""
+    access = await find(session, name, needed)
+    return Place(*access.key, reader), access.role
+
+
+def _special_use(role: str) -> bytes:
+    return b"\\" + role.encode()
 
 
 async def annotations_of(
     session: Session, found: Sequence[Access], entries: Sequence[str]
 ) -> dict[tuple[OwnerId, BoxId], tuple[tuple[str, bytes | None], ...]]:
     """These entries of mailboxes, None where one has no value; of those that may not be read, nothing (RFC 9590 3)."""
-    keys = [each.key for each in found if Rights.READ in each.rights]
-    if not keys or not entries:
+    readable = [each for each in found if Rights.READ in each.rights]
+    if not readable or not entries:
         return {}
+    keys = [each.key for each in readable]
     known = await session.services.store.run(annotations.of_boxes, session.user.owner, keys, entries)
+    for each in readable:
+        if each.role:
+            known.setdefault(each.key, {})[SPECIAL_USE] = _special_use(each.role)
     return {key: tuple((entry, known.get(key, {}).get(entry)) for entry in entries) for key in keys}

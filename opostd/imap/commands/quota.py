@@ -11,6 +11,7 @@ from opostd.imap.values.responses import Condition, Done
 from opostd.model.rights import Rights
 from opostd.store import boxes
 from opostd.store import quota as store_quota
+from opostd.store.names import is_shared
 
 ROOT = b""
 STORAGE_UNIT = 1024  # RFC 9208 5.1
@@ -22,8 +23,9 @@ async def getquota(session: Session, command: GetQuota) -> Reply:
 
 
 async def getquotaroot(session: Session, command: Mailbox) -> Reply:
-    """Of a box that another shares, no root: what its owner has is theirs."""
-    if not (await find(session, command.name, Rights.READ)).own:
+    """Of a box that another shares, no root: what its owner has is theirs.  One that is not there may yet be made."""
+    if is_shared(command.name):
+        await find(session, command.name, Rights.READ)
         yield QuotaRoots(command.name, ())
         return
     yield QuotaRoots(command.name, (ROOT,))

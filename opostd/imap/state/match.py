@@ -64,13 +64,12 @@ class _Tree:
             candidates = candidates | self._parents
         if "SPECIAL-USE" in select:
             candidates = {name for name in candidates if self._roles.get(name)}
+        chosen = {name for name in candidates if self._matcher.matches(name)}
         if "RECURSIVEMATCH" in select:
             below = _parents(candidates)
-        return [
-            Listed(self.attributes(name), name, childinfo=name in below)
-            for name in _sorted(candidates | below)
-            if self._matcher.matches(name)
-        ]
+            # One that is not chosen itself stands for those alone that are not shown (RFC 5258 3.3, 3.5)
+            chosen |= {name for name in _parents(candidates - chosen) if self._matcher.matches(name)}
+        return [Listed(self.attributes(name), name, childinfo=name in below) for name in _sorted(chosen)]
 
     def of_lsub(self) -> list[Listed]:
         """RFC 3501 6.3.9: where ``%`` stops above a subscribed name, its parent stands for it, as \\Noselect."""
