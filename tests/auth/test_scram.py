@@ -24,6 +24,7 @@ def exchange(bindings: dict[str, bytes] | None = None, *, plus: bool = False) ->
     return Exchange(NONCE, bindings or {}, plus=plus)
 
 
+# RFC 7677 3 (1): octet by octet
 def test_the_example_of_the_rfc() -> None:
     server = exchange()
     assert server.step(None) == b""

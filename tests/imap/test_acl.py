@@ -313,7 +313,9 @@ async def said(client: Client, command: str, name: str) -> list[str]:
         await client.ok(f'DELETE "{name}"')
     if command.startswith("SUBSCRIBE") and lines[-1].startswith("OK"):
         await client.ok(f'UNSUBSCRIBE "{name}"')
-    return [re.sub(r"\d+", "n", line.replace(name, "NAME").replace(url, "NAME")) for line in lines]
+    for each in (f'"{name}"', name, url):
+        lines = [line.replace(each, "NAME") for line in lines]
+    return [re.sub(r"\d+", "n", line) for line in lines]
 
 
 def test_what_is_not_used_costs_nothing(store: Store) -> None:

@@ -71,6 +71,7 @@ async def refused(client: Client, line: str, status: str, answer: str = "AQ==") 
     return await client.transport.line()
 
 
+# RFC 7628 4.1 (1): with tokens of an issuer of ours
 def test_login(store: Store, issuer: Issuer) -> None:
     async def main() -> None:
         async with world_of(store, issuer) as (_, client):
@@ -99,6 +100,8 @@ def test_login(store: Store, issuer: Issuer) -> None:
     asyncio.run(main())
 
 
+# RFC 7628 4.3 (1): answered with a dummy
+# RFC 7628 4.3 (2): and cancelled, which IMAP calls BAD (RFC 9051 6.2.2)
 def test_who_is_refused_is_told_why_first(store: Store, issuer: Issuer) -> None:
     async def main() -> None:
         async with world_of(store, issuer) as (_, client):

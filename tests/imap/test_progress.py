@@ -28,6 +28,8 @@ def held(settings: StoreSettings) -> Iterator[None]:
     engine.dispose()
 
 
+# RFC 9585 4 (2): a tag alone
+# RFC 9585 4 (3): and how many
 def test_code() -> None:
     assert code(b"a1", 0) == b'INPROGRESS ("a1" NIL NIL)'
     assert code(b"a1", 175) == b'INPROGRESS ("a1" 175 NIL)'

@@ -52,6 +52,8 @@ async def _refused(client: Client, command: str, answer: str) -> tuple[object, s
     return json.loads(base64.b64decode(told[4:]))["status"], await client.ask(answer)
 
 
+# RFC 7628 4.1 (2): the same in SMTP
+# RFC 7628 4.4 (1): refused
 def test_submission(sqlite: Store, server_context: ssl.SSLContext, issuer: Issuer, tmp_path: Path) -> None:
     async def main() -> None:
         async with World(sqlite, Setup(tls=server_context)) as world:

@@ -3,6 +3,7 @@
 OK is said after COMMIT.  The octets are kept as they came: nothing is rendered or added (CATENATE: ``catenate``).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace as with_
 
 from opostd.imap.access import Access, find
@@ -14,6 +15,7 @@ from opostd.imap.values.append import Append, NewMessage, Replace
 from opostd.imap.values.responses import Condition, Done, State
 from opostd.intake.intake import NewMessage as Made
 from opostd.model.errors import NoSuchBox, NoSuchMessage
+from opostd.model.ids import Uid
 from opostd.model.rights import Rights
 
 NO_BOX = Done(Condition.NO, "no such mailbox", b"TRYCREATE")
@@ -36,7 +38,7 @@ async def append(session: Session, command: Append) -> Reply:
         session.notices.put(box.key, uids)
     if session.selected is not None and session.selected.live.key == box.key:
         await session.selected.live.refresh()
-    yield Done(Condition.OK, "appended", b"APPENDUID %d %b" % (uidvalidity, format_set(uids)))
+    yield Done(Condition.OK, "appended", _appenduid(box, uidvalidity, uids))
 
 
 async def replace(session: Session, command: Replace) -> Reply:
@@ -57,10 +59,17 @@ async def replace(session: Session, command: Replace) -> Reply:
         return
     if session.notices is not None:
         session.notices.put(box.key, (uid,))
-    yield State(Condition.OK, "the new message is there", b"APPENDUID %d %d" % (uidvalidity, uid))
+    yield State(Condition.OK, "the new message is there", _appenduid(box, uidvalidity, (uid,)))
     await selected.live.refresh()
     if session.qresync:
         yield Done(Condition.OK, "replaced", highestmodseq=True)  # RFC 8508 4.5
+
+
+def _appenduid(box: Access, uidvalidity: int, uids: Sequence[Uid]) -> bytes | None:
+    """None of a box that the user must not read (RFC 9051 6.3.12)."""
+    if Rights.READ not in box.rights:
+        return None
+    return b"APPENDUID %d %b" % (uidvalidity, format_set(uids))
 
 
 async def _made(session: Session, box: Access, given: tuple[NewMessage, ...]) -> list[Made]:

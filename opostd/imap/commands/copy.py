@@ -30,7 +30,7 @@ async def copy(session: Session, command: Copy) -> Reply:
         )
         _put(session, target, copied)
         await _show_target(box, target)
-        yield Done(Condition.OK, "copied", copyuid(copied))
+        yield Done(Condition.OK, "copied", copyuid(copied, target))
 
 
 async def move(session: Session, command: Copy) -> Reply:
@@ -54,7 +54,7 @@ async def move(session: Session, command: Copy) -> Reply:
             scope=target.scope,
         )
         _put(session, target, moved)
-        if (code := copyuid(moved)) is not None:
+        if (code := copyuid(moved, target)) is not None:
             yield State(Condition.OK, "moved", code)
         await box.live.refresh()
         if moved.pairs and session.qresync:
@@ -83,9 +83,9 @@ def _put(session: Session, target: Access, copied: Copied) -> None:
         session.notices.put(target.key, [uid for _, uid in copied.pairs])
 
 
-def copyuid(copied: Copied) -> bytes | None:
-    """``COPYUID validity source target``; None where nothing was copied."""
-    if not copied.pairs:
+def copyuid(copied: Copied, target: Access) -> bytes | None:
+    """``COPYUID validity source target``; None where nothing was copied, or the target must not be read (6.4.7)."""
+    if not copied.pairs or Rights.READ not in target.rights:
         return None
-    source, target = zip(*copied.pairs, strict=True)
-    return b"COPYUID %d %b %b" % (copied.uidvalidity, format_set(source), format_set(target))
+    before, after = zip(*copied.pairs, strict=True)
+    return b"COPYUID %d %b %b" % (copied.uidvalidity, format_set(before), format_set(after))
