@@ -157,7 +157,8 @@ EXTENSIONS: tuple[Extension, ...] = (
         "RFC 5464",
         of_commands=True,
         deviation="Changes by others are told by NOTIFY alone, so ENABLE does not list it (4.1: MAY).  Shared entries"
-        " of the server are set by administrators.  /private/specialuse is set by CREATE alone.  A value has 64 KiB at"
+        " of the server are set by administrators.  /private/specialuse is set by CREATE alone.  A level that is no"
+        " mailbox has none.  A value has 64 KiB at"
         " most, a mailbox 100 private and 100 shared entries.",
     ),
     Extension("LIST-METADATA", "RFC 9590"),

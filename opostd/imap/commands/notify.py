@@ -1,9 +1,16 @@
 """NOTIFY (RFC 5465): from here on the client listens all the time.  What it hears is ``notices``'."""
 
+from collections.abc import Sequence
+
+from opostd.imap.access import others
 from opostd.imap.notices import Notices
 from opostd.imap.session import Reply, Session
+from opostd.imap.state.scope import covers
 from opostd.imap.state.wishes import Wishes
-from opostd.imap.values.notify import Notify
+from opostd.imap.values.notify import Group, Notify
+from opostd.imap.values.responses import Listed
+from opostd.model.rights import Rights
+from opostd.store.names import is_shared
 
 
 async def notify(session: Session, command: Notify) -> Reply:
@@ -22,6 +29,20 @@ async def notify(session: Session, command: Notify) -> Reply:
         hub.unwatch(owner, notices)
         raise
     session.notify(notices)
+    for refused in await _not_to_be_read(session, command.groups):
+        yield refused
     for status in statuses:
         if command.status:
             yield status
+
+
+async def _not_to_be_read(session: Session, groups: Sequence[Group]) -> list[Listed]:
+    """Mailboxes of others that are asked for by name, and may be listed and not read: ``\\NoAccess`` (RFC 5465 3.1)."""
+    asked = [group.filter for group in groups if group.events and any(map(is_shared, group.filter.names))]
+    if not asked:
+        return []
+    return [
+        Listed(("\\NoAccess", "\\Noselect"), each.name)
+        for each in await others(session)
+        if Rights.READ not in each.rights and any(covers(filter_, each.name, ()) for filter_ in asked)
+    ]

@@ -47,8 +47,10 @@ async def store(session: Session, command: Store) -> Reply:
         if command.unchangedsince is not None:
             found = _but(box, found, result.modified)  # what others have changed is told behind
     else:
-        # Where nothing but this command has happened, the client knows what its flags are.  Else they are told behind.
-        alone = bool(result.changed) and result.modseq == known + 1
+        # Where nothing but this command has happened, or it has changed only what the client knew, the client knows
+        # what the flags are.  Else they are told behind.
+        unchanged = command.unchangedsince is not None and command.unchangedsince <= known
+        alone = bool(result.changed) and (unchanged or result.modseq == known + 1)
         if alone:
             box.own.add(result.modseq)
         if command.unchangedsince is not None:
