@@ -111,15 +111,15 @@ class Database:
     async def look_after(self, patience_s: float) -> None:
         """Whoever has waited for so long, while the database did nothing at all, is told that it does not answer.
 
-        A server that is stopped, or a disk that is stuck, says no word: no error comes that could be waited for.  One
-        that works at something long still answers another question; a file of SQLite has one writer, for whom the
-        others wait, and whose transactions are short.
+        A server that is stopped, or a disk that is stuck, says no word: no error comes that could be waited for.  A
+        server that works at something long still answers another question; SQLite itself works, in our threads.
+        Called again and again, some seconds apart at most.
         """
         for threads in (self._readers, self._writers):
-            if not threads.stuck(patience_s):
+            at_work = threads.at_work()
+            if not threads.stuck(patience_s) or (at_work if self.is_sqlite else await self._answers()):
                 continue
-            asked = not (self.is_sqlite and threads is self._writers)
-            if not (asked and await self._answers()) and threads.stuck(patience_s):
+            if threads.stuck(patience_s):
                 told = threads.abandon(patience_s, "the database does not answer")
                 log.warning("the database does not answer; told to those who wait for it count=%d", told)
 

@@ -22,6 +22,7 @@ from opostd.model.errors import Unavailable
 
 log = logging.getLogger("opostd.store")
 
+AT_WORK_S = 0.005  # between two looks, a second or so apart; who waits for a disk uses less
 CLOSE_S = 5.0  # for what runs when the store is closed; after that it ends as by a kill, of which nothing is afraid
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class Threads:
         self._jobs: SimpleQueue[tuple[Callable[[bool], None], Outcome[Any]] | None] = SimpleQueue()
         self._since: dict[Outcome[Any], float] = {}  # what runs or waits to run, and since when
         self._ended = 0.0  # when some work last came to its end
+        self._processor_s = 0.0  # that the threads had used at the last look
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._closed = False
@@ -143,6 +145,14 @@ class Threads:
         with self._lock:
             before = time.monotonic() - patience_s
             return self._ended <= before and any(since <= before for since in self._since.values())
+
+    def at_work(self) -> bool:
+        """Whether the threads have used the processor since the last call: then they are slow, and not stuck."""
+        with self._lock:  # none of them ends while it is held
+            clocks = [time.pthread_getcpuclockid(each.ident) for each in self._threads if each.ident is not None]
+            used = sum(map(time.clock_gettime, clocks))
+        before, self._processor_s = self._processor_s, used
+        return used - before > AT_WORK_S
 
     def abandon(self, patience_s: float, why: str) -> int:
         """Tells all who have waited for so long that they wait in vain; how many those were."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -38,5 +40,37 @@ def test_what_nobody_waits_for_any_more_is_not_kept(store_settings: StoreSetting
         fresh = Store(store_settings)
         assert "Slow" not in [box.name for box in await fresh.run(boxes.boxes, owner)]
         await fresh.close()
+
+    asyncio.run(main())
+
+
+def test_long_work_is_waited_for_and_silence_is_not(sqlite_settings: StoreSettings) -> None:
+    """A COPY of a hundred thousand messages takes longer than any deadline on some machine; a stuck disk for ever."""
+
+    async def main() -> None:
+        store = Store(replace(sqlite_settings, retry_deadline_s=0.2))
+        world = await World(store).make("anna")
+        owner, _ = world.key("anna")
+        await store.start()
+        gate = threading.Event()
+
+        @writes(Group.OWNER)
+        def work(tx: Tx, owner: OwnerId) -> str:
+            end = time.thread_time() + 0.8
+            while time.thread_time() < end:
+                boxes.boxes(tx, owner)
+            return "done"
+
+        @writes(Group.OWNER)
+        def stuck(tx: Tx, owner: OwnerId) -> str:
+            gate.wait(30)
+            return "too late"
+
+        assert await store.run(work, owner) == "done"
+        with pytest.raises(Unavailable, match="does not answer"):
+            await store.run(stuck, owner)
+        gate.set()
+        assert await store.run(work, owner) == "done"
+        await store.close()
 
     asyncio.run(main())

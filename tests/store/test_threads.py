@@ -108,6 +108,29 @@ def test_who_waits_for_what_does_not_come_to_an_end() -> None:
     pool.close()
 
 
+def test_who_is_slow_is_not_stuck() -> None:
+    pool = threads()
+    begun, gate = threading.Event(), threading.Event()
+
+    def busy() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        begun.set()
+        gate.wait(10)
+
+    assert not pool.at_work()
+    outcome = InThread[None]()
+    pool.submit(busy, outcome)
+    assert begun.wait(10)
+    assert pool.at_work()
+    assert not pool.at_work()
+    gate.set()
+    assert outcome.future.result(10) is None
+    pool.close()
+    assert not pool.at_work()
+
+
 def test_the_end_does_not_wait_for_ever() -> None:
     pool = threads()
     begun, gate = threading.Event(), threading.Event()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from opostd.imap.commands.search import asks_for, esearch, highest_modseq, kept, numbered, results
+from opostd.imap.format.any import format_response
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.state.threads import Threaded, by_references, by_subject
@@ -18,7 +19,7 @@ from opostd.model.records import Sought
 
 T = TypeVar("T")
 
-OFF_LOOP = 500  # messages: more are put in order in a thread, for 10,000 take 50 ms
+OFF_LOOP = 500  # messages: more are put in order, and written, in a thread, for 10,000 take 60 ms
 
 FROM_BOX: dict[SortKey, Callable[[Snapshot, int], int]] = {
     SortKey.ARRIVAL: lambda snapshot, index: snapshot.internaldates[index],
@@ -51,7 +52,8 @@ async def sort(session: Session, command: Sort) -> Reply:
         box.saved = array("I", sorted(snapshot.uids[index] for index in kept(ordered, returns)))
     numbers = numbered(box, snapshot, ordered, by_uid=command.by_uid)
     if returns is None:
-        yield SortData(tuple(numbers), highest_modseq(snapshot, found) if by_modseq else None)
+        data = SortData(tuple(numbers), highest_modseq(snapshot, found) if by_modseq else None)
+        yield await _off_loop(len(found), lambda: format_response(data))
     elif returns.options != {Option.SAVE} or returns.partial is not None:
         modseq = highest_modseq(snapshot, kept(ordered, returns)) if by_modseq else None
         yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
@@ -89,10 +91,12 @@ async def thread(session: Session, command: Thread) -> Reply:
         found = [index for index in found if box.view.place(snapshot.uids[index]) is not None]
     numbers = numbered(box, snapshot, found, by_uid=command.by_uid)
     make = by_subject if command.algorithm is Algorithm.ORDEREDSUBJECT else by_references
-    threads = await _off_loop(
-        len(found), lambda: make([_message(*each, snapshot, sought) for each in zip(numbers, found, strict=True)])
-    )
-    yield ThreadData(threads)
+
+    def threads() -> bytes:
+        made = make([_message(*each, snapshot, sought) for each in zip(numbers, found, strict=True)])
+        return format_response(ThreadData(made))
+
+    yield await _off_loop(len(found), threads)
 
 
 def _message(number: int, index: int, snapshot: Snapshot, sought: dict[PostId, Sought]) -> Threaded:
