@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -23,6 +24,8 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code 
 
 def safe(text: str) -> str:
     """The text on one line, with nothing in it that a terminal or a log reader would obey."""
+    if text.isascii() and text.isprintable():
+        return text
     return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
@@ -40,7 +43,7 @@ class LineFormatter(logging.Formatter):
             priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
             head, more = f"<{priority}>{room} ", f"<{priority}>{room} | "
         else:
-            clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+            clock = _clock(int(record.created))
             level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
             head, more = f"{clock} {room:<5} {level}", f"{clock} {room:<5} | "
             event, space, rest = text.partition(" ")
@@ -52,6 +55,12 @@ class LineFormatter(logging.Formatter):
         return "\n".join(lines)
 
 
+@lru_cache(4)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
+
+
+@lru_cache(256)
 def _room(name: str) -> str:
     """`opostd.smtp.server` -> `smtp`; of others the package's name."""
     parts = name.split(".")
@@ -86,6 +95,9 @@ def _to_stdlib(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> t
 
 def start(stream: TextIO | None = None, *, journal: bool, level: int = logging.INFO) -> None:
     """Send every record of this process to the stream (stderr)."""
+    # No line says from where in the code it comes, so nobody looks for it ("Optimization" in Python's logging HOWTO).
+    logging._srcfile = None  # type: ignore[attr-defined]
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter(journal=journal))
     root = logging.getLogger()

@@ -8,6 +8,7 @@ linear in the octets.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from opostd.config import LimitSettings
 from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, TooBig
@@ -15,12 +16,13 @@ from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, TooBig
 CRLF = b"\r\n"
 # "From : x" is obsolete and read as From by many programs (RFC 5322 4.5), so it is the field From here too.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# A field with its continuation lines, or a line that is none; of whole lines, each with its end.
+_LINES = re.compile(rb"((?:([!-9;-~]++)[ \t]*+:)?[^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
 # What an mbox file puts before a message is no part of it; mail(1) and scripts leave it in.
 _MBOX = re.compile(rb">?From (?![ \t]*:)[^\r\n]*\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field.  name: lower case, empty where the line is no field; octets: all its lines, ends included."""
 
     name: bytes
@@ -103,7 +105,8 @@ def read(raw: bytes, limits: LimitSettings) -> Message:
     lines = header.count(CRLF)
     if lines > limits.max_header_lines:
         raise BadHeader(f"header over {limits.max_header_lines} lines")
-    message = Message(tuple(_fields(header)), rest)
+    # Every CR and LF was found to be of a CRLF, so that a line is what ends with LF.
+    message = Message(tuple([Field(name.lower(), octets) for octets, name in _LINES.findall(header)]), rest)
     if len(message.all(b"received")) > limits.max_received:
         raise MailLoop(f"over {limits.max_received} Received fields: the message goes in a circle")
     return message

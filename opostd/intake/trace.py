@@ -8,6 +8,7 @@ client said (HELO) can end the field.
 import re
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from opostd.intake.message import Field, Message, field
@@ -40,10 +41,16 @@ def received(trace: Trace, *, hostname: str, post: PostId, now: int) -> Field:
         lines.append(f"from {_FOREIGN.sub('?', trace.helo)} ({_literal(trace.peer)})")
     with_ = f" with {_FOREIGN.sub('?', trace.protocol)}" if trace.protocol else ""
     lines.append(f"by {hostname}{with_} id {post_id_text(post)};")
-    lines.append(formatdate(now))
+    lines.append(_date(now))
     return field("Received", "\r\n\t".join(lines).encode("ascii", "replace"))
 
 
+@lru_cache(4)  # many come in a second
+def _date(now: int) -> str:
+    return formatdate(now)
+
+
+@lru_cache(256)  # and many from one server
 def _literal(peer: str) -> str:
     """An address literal (RFC 5321 4.1.3)."""
     try:

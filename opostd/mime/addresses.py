@@ -21,11 +21,22 @@ _TOKEN = re.compile(
 )
 _IN_COMMENT = re.compile(rb"[^()\\]++|\\.|[()\\]", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# One mailbox in the form nearly all are sent in; its groups: quoted name, plain name, mailbox, domain.
+# A mailbox in the forms nearly all are sent in, up to the comma or the end; its groups: quoted name, plain name,
+# mailbox, domain; mailbox and domain without a name; the comma.
 _ATEXT = rb"[\w!#$%&'*+/=?^`{|}~-]++"
+_WORD = rb"[\w!#$%&'*+/=?^`{|}~.-]++"
+_SPEC = rb"(" + _ATEXT + rb"(?:\." + _ATEXT + rb")*)@([\w-]++(?:\.[\w-]++)*)"
 _SIMPLE = re.compile(
-    rb'\s*+(?:"([^"\\]*+)"\s*+|(' + _ATEXT + rb"(?: " + _ATEXT + rb")*)?\s*+)"
-    rb"<(" + _ATEXT + rb"(?:\." + _ATEXT + rb")*)@([\w-]++(?:\.[\w-]++)*)>\s*+\Z"
+    rb'[ \t]*+(?:(?:"([^"\\]*+)"[ \t]*+|('
+    + _WORD
+    + rb"(?: "
+    + _WORD
+    + rb")*)?[ \t]*+)<"
+    + _SPEC
+    + rb">|"
+    + _SPEC
+    + rb")"
+    rb"[ \t]*+(?:(,)|\Z)"
 )
 
 
@@ -52,8 +63,18 @@ GROUP_END = Address(None, None, None, None)
 def addresses(value: bytes, limit: int = MAX_ADDRESSES) -> list[Address]:
     """The entries of a raw field value, at most ``limit``; a group is closed whether its semicolon is there or not."""
     value = unfold(value)
-    if match := _SIMPLE.match(value):
-        return [Address(match[1] or match[2] or None, None, match[3], match[4])]
+    at, found = 0, []
+    while match := _SIMPLE.match(value, at):
+        quoted, plain, mailbox, host, bare, bare_host, comma = match.groups()
+        found.append(Address(quoted or plain or None, None, mailbox or bare, host or bare_host))
+        if comma is None:
+            return found[:limit]
+        at = match.end()
+    return _token_by_token(value, limit)
+
+
+def _token_by_token(value: bytes, limit: int) -> list[Address]:
+    """``addresses`` of an unfolded value of any form."""
     reader = _Reader(limit)
     at = 0
     while at < len(value) and len(reader.found) < limit:
@@ -160,7 +181,7 @@ class _Reader:
         kept = [
             word
             for at, word in enumerate(words)
-            if word != b" " or b"." not in (words[at - 1] if at else b".", words[at + 1])
+            if word != b" " or b"." not in (words[at - 1] if at else b".", *words[at + 1 : at + 2])
         ]
         if b" " in kept:
             last = len(kept) - kept[::-1].index(b" ")

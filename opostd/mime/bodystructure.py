@@ -6,7 +6,7 @@ together from the last to the first, so that the children are ready when their p
 """
 
 from opostd.mime.envelope import envelope
-from opostd.mime.headers import disposition, fields, joined, media, token, unfold
+from opostd.mime.headers import disposition, joined, media, token, unfolded
 from opostd.mime.octets import nstring, pairs
 from opostd.mime.scan import Kind, Part, Tree
 
@@ -87,10 +87,9 @@ class _Said:
 
     def __init__(self, header: bytes) -> None:
         self.texts: dict[bytes, bytes] = {}
-        for name, value in fields(header):
-            key = name.lower()
+        for key, _, value in unfolded(header):
             if key.startswith(b"content-"):
-                self.texts.setdefault(key, unfold(value))
+                self.texts.setdefault(key, value)
         self._media = media(self.texts.get(b"content-type", b""))
 
     def is_text(self, kind: Kind) -> bool:

@@ -109,4 +109,6 @@ def clean_lines(text: str) -> str:
         octets = text.encode("ascii")
         if len(octets.translate(None, _ASCII_CONTROLS)) == len(octets):
             return text
+    elif text.replace("\n", "").replace("\t", "").isprintable():  # nothing of _CONTROL is printable
+        return text
     return _CONTROL.sub("\ufffd", text)

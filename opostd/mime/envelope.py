@@ -5,7 +5,7 @@ field that may stand once (RFC 5322 3.6) the first counts; address fields that a
 """
 
 from opostd.mime.addresses import MAX_ADDRESSES, Address, addresses
-from opostd.mime.headers import fields, unfold
+from opostd.mime.headers import unfolded
 from opostd.mime.octets import nstring
 
 _LISTS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
@@ -23,12 +23,11 @@ class Header:
         self.texts: dict[bytes, bytes] = {}
         self.lists: dict[bytes, list[Address]] = {}
         left = MAX_ADDRESSES
-        for name, value in fields(block):
-            key = name.lower()
+        for key, _, value in unfolded(block):
             if key not in _WANTED:
                 continue
             if key in _TEXTS:
-                self.texts.setdefault(key, unfold(value))
+                self.texts.setdefault(key, value)
             elif left > 0:
                 found = addresses(value, left)
                 left -= len(found)

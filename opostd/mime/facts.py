@@ -11,10 +11,10 @@ from opostd.mime.bodystructure import structures
 from opostd.mime.charsets import clean_line
 from opostd.mime.dates import sent
 from opostd.mime.envelope import Header
-from opostd.mime.headers import decode_words, fields, unfold
+from opostd.mime.headers import decode_words, unfolded
 from opostd.mime.scan import MAX_HEADER_OCTETS, Tree, pack, scan
 from opostd.mime.sought import sought_of
-from opostd.mime.text import preview, search_text
+from opostd.mime.text import Texts
 from opostd.model.ids import PostId
 from opostd.model.records import NewPost, PostFacts
 
@@ -28,22 +28,27 @@ _MSG_ID = re.compile(rb"<([^<>\s]++)>")
 def new_post(raw: bytes, *, id: PostId, now: int) -> NewPost:
     """The post that the store keeps.  now: the time of acceptance in seconds."""
     tree = scan(raw)
-    read = Header(_looked_at(raw, tree))
-    sought = sought_of(_looked_at(raw, tree), read)
-    return NewPost(_facts(raw, tree, read, id, now), raw, search_text(raw, tree), sought)
+    looked_at = _looked_at(raw, tree)
+    read, texts = Header(looked_at), Texts(raw, tree)
+    # The preview first: what it has read of a short text serves the search text too.
+    found = _facts(raw, tree, looked_at, read, texts, id, now)
+    return NewPost(found, raw, texts.search_text(), sought_of(looked_at, read))
 
 
 def facts(raw: bytes, *, id: PostId, now: int) -> PostFacts:
     """The facts alone, without the search text.  now: the time of acceptance in seconds."""
     tree = scan(raw)
-    return _facts(raw, tree, Header(_looked_at(raw, tree)), id, now)
+    looked_at = _looked_at(raw, tree)
+    return _facts(raw, tree, looked_at, Header(looked_at), Texts(raw, tree), id, now)
 
 
 def _looked_at(raw: bytes, tree: Tree) -> bytes:
     return raw[: min(tree.parts[0].body, MAX_HEADER_OCTETS)]
 
 
-def _facts(raw: bytes, tree: Tree, read: Header, id: PostId, now: int) -> PostFacts:
+def _facts(
+    raw: bytes, tree: Tree, looked_at: bytes, read: Header, texts: Texts, id: PostId, now: int
+) -> PostFacts:  # fmt: skip
     header = raw[: tree.parts[0].body]
     body, bodystructure = structures(raw, tree)
     date = sent(read.texts.get(b"date", b""))
@@ -61,8 +66,8 @@ def _facts(raw: bytes, tree: Tree, read: Header, id: PostId, now: int) -> PostFa
         sender=_sender(read),
         subject=decode_words(read.texts.get(b"subject", b"")),
         message_id=clean_line(message_id.decode("latin-1"))[:MAX_MESSAGE_ID],
-        thread=thread(_looked_at(raw, tree), read.texts.get(b"in-reply-to", b""), message_id, id),
-        preview=preview(raw, tree),
+        thread=thread(looked_at, read.texts.get(b"in-reply-to", b""), message_id, id),
+        preview=texts.preview(),
     )
 
 
@@ -80,7 +85,7 @@ def thread(header: bytes, in_reply_to: bytes, message_id: bytes, id: PostId) -> 
     That is the first of References, else In-Reply-To, else the own Message-ID (RFC 5322 3.6.4); without any of them
     the post's own id.
     """
-    references = next((unfold(value) for name, value in fields(header) if name.lower() == b"references"), b"")
+    references = next((value for name, _, value in unfolded(header) if name == b"references"), b"")
     for value in (references, in_reply_to, message_id):
         if match := _MSG_ID.search(value):
             left, at, domain = match[1].rpartition(b"@")

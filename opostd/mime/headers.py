@@ -69,6 +69,25 @@ def fields(block: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(_FIELD.findall(block))
 
 
+@remembered(8, 16 * 1024)
+def unfolded(block: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
+    """As ``fields``: the name in lower case, the name as written, the value as ``unfold`` has it."""
+    crs = block.count(b"\r")
+    if b"\0" in block or (crs and crs != block.count(b"\r\n")):
+        return tuple([(name.lower(), name, unfold(value)) for name, value in fields(block)])
+    # Nearly always: each CR is a line end's, and a line end inside a value is a fold's.
+    return tuple(
+        [
+            (
+                name.lower(),
+                name,
+                (value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value).strip(b" \t\r\n"),
+            )
+            for name, value in fields(block)
+        ]
+    )
+
+
 def unfold(value: bytes) -> bytes:
     """A raw value in one line, white space at both ends stripped: the line ends of folds go, their white space stays.
 

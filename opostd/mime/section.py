@@ -15,6 +15,7 @@ from opostd.mime.scan import Kind, Tree
 
 # RFC 2045 6.7 rule 3: white space at the end of a line was added on the way, and is deleted; also behind a soft break.
 _TRAILING_SPACE = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+_SPACE_AND_END = (b" \r\n", b"\t\r\n", b" \n", b"\t\n")
 
 
 class SectionName(Enum):
@@ -124,5 +125,8 @@ def decoded(body: bytes, encoding: bytes) -> bytes | None:
         case b"base64":
             return base64_octets(body)
         case b"quoted-printable":
-            return binascii.a2b_qp(_TRAILING_SPACE.sub(b"", body))
+            # The pattern stops at each space there is; most texts have none where it looks for one.
+            if body.endswith((b" ", b"\t")) or any(each in body for each in _SPACE_AND_END):
+                body = _TRAILING_SPACE.sub(b"", body)
+            return binascii.a2b_qp(body)
     return None

@@ -8,9 +8,10 @@ import re
 
 from opostd.mime.addresses import Address
 from opostd.mime.casemap import casemap
+from opostd.mime.charsets import clean_line
 from opostd.mime.dates import sent
 from opostd.mime.envelope import Header
-from opostd.mime.headers import decode_words, fields, unfold
+from opostd.mime.headers import decode_words, unfolded
 from opostd.mime.scan import MAX_HEADER_OCTETS, scan
 from opostd.mime.subject import base_subject
 from opostd.mime.text import search_text
@@ -23,6 +24,8 @@ MAX_MESSAGE_ID = 998  # RFC 5322 2.1.1: a line
 
 _MSG_ID = re.compile(rb'<\s*+(?:"((?:[^"\\\r\n]++|\\.)*)"@([^<>\s]++)|([^<>\s]++))\s*+>')
 _ESCAPED = re.compile(rb"\\(.)")
+_TABS = re.compile(rb"\t+")
+_CONTROLS = bytes({*range(32), 127} - {10})
 
 
 def sought(header: bytes) -> Sought:
@@ -78,7 +81,7 @@ def _display(entries: list[Address] | None) -> str:
 def _references(block: bytes, texts: dict[bytes, bytes]) -> str:
     """The own message id, or an empty line, then those of References, else the first of In-Reply-To; a line each."""
     own = _ids(texts.get(b"message-id", b""))[:1] or [""]
-    value = next((unfold(value) for name, value in fields(block) if name.lower() == b"references"), b"")
+    value = next((value for name, _, value in unfolded(block) if name == b"references"), b"")
     named = _ids(value) or _ids(texts.get(b"in-reply-to", b""))[:1]
     if len(named) > MAX_REFERENCES:
         named = named[:1] + named[1 - MAX_REFERENCES :]
@@ -96,5 +99,26 @@ def _ids(value: bytes) -> list[str]:
 
 
 def _head(block: bytes) -> str:
-    lines = [f"\n{name.decode('latin-1')}: {decode_words(unfold(value))}" for name, value in fields(block)]
-    return casemap("".join(lines)[:MAX_HEAD])[:MAX_HEAD]
+    """Plain ASCII, which most fields are, goes through together; a line ends nothing that casemap would join."""
+    pieces: list[str] = []
+    plain: list[bytes] = []
+    for _, name, value in unfolded(block):
+        line = b"\n%b: %b" % (name, value)
+        if line.isascii() and b"=?" not in line:
+            plain.append(line)
+            continue
+        pieces.append(_plain_lines(plain))
+        plain = []
+        pieces.append(casemap(f"\n{name.decode('latin-1')}: {decode_words(value)}"[:MAX_HEAD]))
+    pieces.append(_plain_lines(plain))
+    return "".join(pieces)[:MAX_HEAD]
+
+
+def _plain_lines(lines: list[bytes]) -> str:
+    """Lines of ASCII, each with its LF before it, as ``clean_line`` and ``casemap`` have them."""
+    octets = b"".join(lines)
+    if b"\t" in octets:
+        octets = _TABS.sub(b" ", octets)
+    if len(octets.translate(None, _CONTROLS)) == len(octets):
+        return octets.upper().decode("ascii")
+    return "".join([casemap("\n" + clean_line(line[1:].decode("ascii"))) for line in lines])

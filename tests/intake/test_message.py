@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.config import LimitSettings
-from opostd.intake.message import check_kept, field, read
+from opostd.intake.message import _LINES, Field, check_kept, field, header_fields, read
 from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, Refused, TooBig
 
 LIMITS = LimitSettings(
@@ -109,6 +109,14 @@ def test_reading_loses_nothing(lines: list[bytes]) -> None:
     except BadMessage:
         return
     assert octets in (raw, b"\r\n" + raw)
+
+
+@given(
+    st.lists(st.sampled_from([b"A: 1", b" f", b"\t: x", b"x y: z", b"B : 2", b": 3", b"\xff: b", b"K:"]), min_size=1)
+    .map(lambda lines: b"".join(each + b"\r\n" for each in lines))
+)  # fmt: skip
+def test_fields_in_one_go_are_those_line_by_line(header: bytes) -> None:
+    assert [Field(name.lower(), octets) for octets, name in _LINES.findall(header)] == header_fields(header)
 
 
 @given(st.binary(max_size=600))

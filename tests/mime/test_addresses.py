@@ -62,6 +62,7 @@ Row = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
         (b"J\xc3\xbcrgen <j@b>", [(b"J\xc3\xbcrgen", None, b"j", b"b")]),
         (b"=?utf-8?q?J=C3=BCrgen?= <j@b>", [(b"=?utf-8?q?J=C3=BCrgen?=", None, b"j", b"b")]),
         (b"A\r\n <a@b>,\r\n\tc@d\r\n", [(b"A", None, b"a", b"b"), (None, None, b"c", b"d")]),
+        (b'" "@ ,(c)', []),
         (b"mailto:a@b", [(None, None, b"mailto", None), (None, None, b"a", b"b"), (None,) * 4]),
     ],
 )

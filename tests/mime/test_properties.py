@@ -3,13 +3,15 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opostd.mime.addresses import addresses
+from opostd.mime.addresses import MAX_ADDRESSES, _token_by_token, addresses
+from opostd.mime.casemap import casemap
 from opostd.mime.envelope import envelope
 from opostd.mime.facts import new_post
-from opostd.mime.headers import decode_words, disposition, fields, media, parameters, token, unfold
+from opostd.mime.headers import decode_words, disposition, fields, media, parameters, token, unfold, unfolded
 from opostd.mime.scan import Kind, pack, scan, unpack
 from opostd.mime.section import SectionName, decoded, header_fields, span
-from opostd.mime.text import preview
+from opostd.mime.sought import sought
+from opostd.mime.text import MAX_PREVIEW, preview
 from opostd.model.ids import PostId
 from tests.mime.imap_octets import check_bodystructure, check_envelope
 
@@ -51,6 +53,13 @@ PIECES = (
 MAIL = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)), max_size=40).map(b"".join)
 PATHS = st.lists(st.integers(1, 4), max_size=5).map(tuple)
 ID = PostId(bytes(16))
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(["word", "x" * 190, "\n", " " * 300, "\t", "y" * 700]), max_size=8).map("".join))
+def test_a_preview_is_the_beginning_of_the_whole_text(text: str) -> None:
+    raw = b"\n" + text.encode()
+    assert preview(raw, scan(raw)) == " ".join(text.split())[:MAX_PREVIEW].strip()
 
 
 @settings(max_examples=400)
@@ -110,6 +119,28 @@ def test_facts_fit_the_grammar(raw: bytes) -> None:
         text.encode()  # no lone surrogate
         assert "\0" not in text
     assert len(facts.thread) == 16
+
+
+ADDRESS_PIECES = (
+    b"a", b"John", b"Q.", b".", b" ", b"  ", b",", b", ", b"<", b">", b"@", b'"', b"a@b.c", b"<x@y>", b"\\", b"(c)", b";",
+    b"g:", b"\t", b"\xc3\xbc", b"=?q?=", b"'", b"\x0b", b"\r\n ", b"- ", b"<a.b@c-d.e>", b'"A B"', b'" "',
+)  # fmt: skip
+
+
+@settings(max_examples=2000)
+@given(st.lists(st.sampled_from(ADDRESS_PIECES), max_size=9).map(b"".join), st.integers(1, 3))
+def test_the_short_way_to_addresses_is_the_long_one(value: bytes, limit: int) -> None:
+    assert addresses(value) == _token_by_token(unfold(value), MAX_ADDRESSES)
+    assert addresses(value, limit) == _token_by_token(unfold(value), limit)
+
+
+@settings(max_examples=400)
+@given(MAIL | MAIL.map(lambda raw: raw.replace(b"\n", b"\r\n")))
+def test_the_short_way_through_a_header_is_the_long_one(raw: bytes) -> None:
+    lines = [(name, unfold(value)) for name, value in fields(raw)]
+    assert list(unfolded(raw)) == [(name.lower(), name, value) for name, value in lines]
+    head = "".join(f"\n{name.decode('latin-1')}: {decode_words(value)}" for name, value in lines)
+    assert sought(raw).head == casemap(head)
 
 
 @settings(max_examples=300)
