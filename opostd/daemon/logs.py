@@ -96,7 +96,7 @@ def _to_stdlib(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> t
 def start(stream: TextIO | None = None, *, journal: bool, level: int = logging.INFO) -> None:
     """Send every record of this process to the stream (stderr)."""
     # No line says from where in the code it comes, so nobody looks for it ("Optimization" in Python's logging HOWTO).
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter(journal=journal))
