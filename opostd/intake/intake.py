@@ -265,7 +265,8 @@ class Intake:
             top = [received(trace, hostname=self._hostname, post=id_, now=now)]
             if account is None:
                 top.insert(0, return_path(mail_from))
-            octets = message.topped(top).octets
+            whole = message.topped(top)
+            octets = await off_loop(len(whole.rest), lambda: whole.octets)
             post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             services = [place for place in places if isinstance(place, Service)]
             if (terms.hold_until or terms.require_tls) and (services or any(each.held for each in unique)):

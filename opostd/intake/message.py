@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from opostd.config import LimitSettings
+from opostd.mime import pieces
 from opostd.model.errors import BadHeader, BadMessage, HasNul, MailLoop, TooBig
 
 CRLF = b"\r\n"
@@ -88,18 +89,17 @@ def read(raw: bytes, limits: LimitSettings) -> Message:
     TooBig, BadMessage, BadHeader, MailLoop.
     """
     check_kept(raw, limits)
-    crlfs = raw.count(CRLF)
-    if raw.count(b"\n") != crlfs or raw.count(b"\r") != crlfs:
+    if not pieces.only_crlf(raw):
         raise BadMessage("bare CR or bare LF in the message")
     if _has_long_line(raw, limits.max_line_octets):
         raise BadMessage(f"line over {limits.max_line_octets} octets")
     mbox = _MBOX.match(raw)
     if mbox is not None:
-        raw = raw[mbox.end() :]
+        raw = pieces.part(raw, mbox.end())
     if raw and not raw.startswith(CRLF) and not _FIELD.match(raw):
         return Message((), CRLF + raw)
     end = _header_end(raw, limits.max_header_octets)
-    header, rest = raw[:end], raw[end:]
+    header, rest = raw[:end], pieces.part(raw, end)
     if header and not header.endswith(CRLF):
         header += CRLF  # a header without a body, and its last line without an end
     lines = header.count(CRLF)

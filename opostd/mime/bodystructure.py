@@ -5,6 +5,7 @@ joined, as its section 8 asks of IMAP servers: charsets and encoded words are th
 together from the last to the first, so that the children are ready when their parent is; no recursion by depth.
 """
 
+from opostd.mime import pieces
 from opostd.mime.envelope import envelope
 from opostd.mime.headers import disposition, joined, media, token, unfolded
 from opostd.mime.octets import nstring, pairs
@@ -62,7 +63,7 @@ def _lines_before(raw: bytes, tree: Tree) -> dict[int, int]:
     before: dict[int, int] = {}
     count = last = 0
     for at in sorted({at for part in tree.parts for at in (part.body, part.end)}):
-        count += raw.count(b"\n", last, at)
+        count += pieces.count(raw, b"\n", last, at)
         before[at] = count
         last = at
     return before

@@ -16,6 +16,7 @@ _ODD = (
 )
 # What the UTF-8 of each of them has in it: to look for octets takes a fraction of the pattern's time.
 _ODD_OCTETS = (b"\xc5\x89", b"\xc7", b"\xce\x90", b"\xce\xb0", b"\xd6\x87", b"\xe1", b"\xef\xac")
+_PIECE = 32 * 1024  # characters: one call for a million holds Python's lock for 30 ms
 _SHARP_S = "\u00df"
 _RUN = re.compile(f"[{_ODD}]+|[^{_ODD}]++")
 _IS_ODD = re.compile(f"[{_ODD}]")
@@ -25,6 +26,18 @@ def casemap(text: str) -> str:
     """The text as it is compared.  At most 18 times as long, where it consists of one Arabic ligature."""
     if text.isascii():
         return text.upper()
+    if len(text) <= _PIECE:
+        return _casemap(text)
+    pieces, at = [], 0
+    while at < len(text):  # at a line end, which nothing behind it is joined with
+        end = text.find("\n", at + _PIECE)
+        end = len(text) if end < 0 else end
+        pieces.append(_casemap(text[at:end]))
+        at = end
+    return "".join(pieces)
+
+
+def _casemap(text: str) -> str:
     octets = text.encode("utf-8", "surrogatepass")
     if any(each in octets for each in _ODD_OCTETS):
         upper = text.upper() if _IS_ODD.search(text) is None else _RUN.sub(_title, text)

@@ -6,6 +6,7 @@ so that the time is linear; no tree is built.
 
 import html
 import re
+from collections.abc import Iterator
 
 _TAG = re.compile(
     r"<!--.*?(?:-->|\Z)"
@@ -20,7 +21,7 @@ _INLINE = frozenset(
 )
 # Python refuses decimal numbers over 4300 digits; no character has a number of eight.
 _HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{8,}+);?")
-_SPACE = re.compile(r"\s+")
+_PIECE = 64 * 1024  # characters looked through in one call, for which all others wait
 
 
 def text_of_html(source: str) -> str:
@@ -31,9 +32,18 @@ def text_of_html(source: str) -> str:
     text = _TAG.sub(_space_for, source)
     if "&" in text:
         text = html.unescape(_HUGE_REFERENCE.sub("\ufffd", text))
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(_words(text))
 
 
 def _space_for(tag: re.Match[str]) -> str:
     name = tag[2]
     return "" if name is not None and name.lower() in _INLINE else " "
+
+
+def _words(text: str) -> Iterator[str]:
+    at = 0
+    while at < len(text):
+        end = text.find(" ", at + _PIECE)
+        end = len(text) if end < 0 else end
+        yield from text[at:end].split()
+        at = end

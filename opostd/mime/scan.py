@@ -16,6 +16,7 @@ from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
+from opostd.mime import pieces
 from opostd.mime.headers import Media, fields, media, parameters
 
 MAX_DEPTH = 100  # multiparts and messages around a part (security.md 1.3); mail programs reach about 10
@@ -180,7 +181,7 @@ class _Scanner:
         """The start of the next line, from the line start ``at`` on, that begins with two dashes, or -1."""
         if self._raw.startswith(b"--", at, stop):
             return at
-        found = self._raw.find(b"\n--", max(0, at - 1), stop)
+        found = pieces.find(self._raw, b"\n--", max(0, at - 1), stop)
         return found + 1 if found >= 0 else -1
 
     def _begin(self, start: int) -> int:
@@ -226,7 +227,9 @@ class _Scanner:
             if start == 0 and raw.startswith((b"\n", b"\r\n")):
                 self._empty_line = (0, raw.index(b"\n") + 1)
             else:
-                match = _EMPTY_LINE.search(raw, max(0, start - 1))  # from the line end before, for it may be first
+                match = pieces.search(
+                    _EMPTY_LINE, 3, raw, max(0, start - 1)
+                )  # from the line end before, for it may be first
                 self._empty_line = (match.start() + 1, match.end()) if match else (len(raw), len(raw))
         empty, body = self._empty_line
         delimiter = self._next_delimiter(start, empty)

@@ -75,7 +75,7 @@ class Chunks:
         if self.refused is not None or self._sink is None:
             return self.refused or Verdict.TOO_BIG, b""
         try:
-            raw = self._sink.take()
+            raw = b"".join(self._sink.take())
         except OSError:
             return Verdict.NO_SPACE, b""
         verdict = check(raw)

@@ -6,8 +6,11 @@ never repaired and never taken for a line end, so that no other server reads two
 is bounded by ``max_octets`` whatever the client sends.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
+
+from opostd.mime.pieces import lines, only_crlf
 
 END = b"\r\n.\r\n"
 _OVERLAP = len(END) - 1
@@ -27,7 +30,7 @@ class Sink(Protocol):
     """Where the octets are kept until the end is seen.  append may raise OSError."""
 
     def append(self, octets: bytes) -> None: ...
-    def take(self) -> bytes: ...
+    def take(self) -> Iterator[bytes]: ...
     def drop(self) -> None: ...
 
 
@@ -88,29 +91,36 @@ class DataReader:
         if self._refused is not None:
             return self._refused, b""
         try:
-            stuffed = self._sink.take()
+            return unstuff(self._sink.take())
         except OSError:
             return Verdict.NO_SPACE, b""
-        return unstuff(stuffed)
 
 
 def check(octets: bytes) -> Verdict:
     """Whether these may stand in a message."""
-    crlfs = octets.count(b"\r\n")
-    if octets.count(b"\n") != crlfs or octets.count(b"\r") != crlfs:
+    if not only_crlf(octets):
         return Verdict.BARE_LINE_END
     return Verdict.NUL if b"\0" in octets else Verdict.GOOD
 
 
-def unstuff(stuffed: bytes) -> tuple[Verdict, bytes]:
-    """The message out of what stood between DATA and its end.  stuffed: with the final ``.CRLF``."""
-    verdict = check(stuffed)
-    if verdict is not Verdict.GOOD:
-        return verdict, b""
-    raw = stuffed[:-3]
-    if raw.startswith(b"."):
-        raw = raw[1:]
+def unstuff(stuffed: Iterator[bytes]) -> tuple[Verdict, bytes]:
+    """The message out of what stood between DATA and its end.  stuffed: pieces, with the final ``.CRLF``."""
+    kept: list[bytes] = []
+    last: bytes | None = None
+    for piece in lines(stuffed):
+        verdict = check(piece)
+        if verdict is not Verdict.GOOD:
+            return verdict, b""
+        if last is not None:
+            kept.append(_without_dots(last))
+        last = piece
+    kept.append(_without_dots((last or b"")[:-3]))
+    return Verdict.GOOD, b"".join(kept)  # which others need not wait for
+
+
+def _without_dots(piece: bytes) -> bytes:
+    """Whole lines without their first dots; those of a line ``..`` too, once."""
+    if piece.startswith(b"."):
+        piece = piece[1:]
     # Left to right, each found once: "CRLF.." keeps one dot, and "CRLF.text", which no client should send, loses its.
-    if b"\r\n." in raw:
-        raw = raw.replace(b"\r\n.", b"\r\n")
-    return Verdict.GOOD, raw
+    return piece.replace(b"\r\n.", b"\r\n") if b"\r\n." in piece else piece

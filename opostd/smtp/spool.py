@@ -5,7 +5,10 @@ So a hundred slow clients with 25 MiB each cost a hundred MiB, not 2.5 GiB (secu
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from typing import BinaryIO, cast
+
+from opostd.mime.pieces import PIECE
 
 IN_MEMORY = 1024 * 1024
 
@@ -29,14 +32,16 @@ class Spool:
             self._file.write(self._memory)
             self._memory = bytearray()
 
-    def take(self) -> bytes:
-        """All of it, once."""
+    def take(self) -> Iterator[bytes]:
+        """All of it, once, in pieces."""
         if self._file is None:
             octets, self._memory = bytes(self._memory), bytearray()
-            return octets
+            yield octets
+            return
         try:
             self._file.seek(0)
-            return self._file.read()
+            while piece := self._file.read(PIECE):
+                yield piece
         finally:
             self.drop()
 
