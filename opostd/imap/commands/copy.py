@@ -57,8 +57,8 @@ async def move(session: Session, command: Copy) -> Reply:
         if (code := copyuid(moved, target)) is not None:
             yield State(Condition.OK, "moved", code)
         await box.live.refresh()
-        if moved.pairs and session.qresync:
-            yield Done(Condition.OK, "moved", highestmodseq=True)  # RFC 6851 4.4
+        if moved.pairs:
+            yield Done(Condition.OK, "moved", highestmodseq=True)  # of every client, says RFC 6851 4.4
 
 
 NO_TARGET = Done(Condition.NO, "no such mailbox", b"TRYCREATE")  # RFC 9051 6.4.7
