@@ -109,7 +109,7 @@ async def add_user(
 def _remove_account(tx: Tx, owner: OwnerId) -> None:
     for table in (
         schema.lsub, schema.subscription, schema.set_aside, schema.active, schema.annotation, schema.dismissed,
-        schema.account,
+        schema.session, schema.account,
     ):  # fmt: skip
         tx.execute(sa.delete(table).where(table.c.owner_id == owner))
     tx.hint(owner, BoxId(0), 0)

@@ -22,7 +22,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0020"
+REVISION = "0021"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "reached",
     "reap",
     "search_todo",
+    "session",
     "set_aside",
     "shared",
     "shared_tree",
@@ -124,6 +125,16 @@ annotation = sa.Table(
     key("reader"),  # 0: shared
     sa.Column("entry", sa.Text, primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+session = sa.Table(
+    "session",  # who is logged in with a browser
+    metadata[Group.OWNER],
+    key("owner_id"),
+    sa.Column("digest", sa.Text, primary_key=True),  # of the token that the browser has
+    sa.Column("mark", sa.Text, nullable=False),  # of the secret at the log-in: another password ends the session
+    sa.Column("ends", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
