@@ -5,38 +5,32 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from opostd.api.caller import Caller, Me, PostName, post_id
+from opostd.api.caller import Me, PostName
 from opostd.api.posts import raw_of
-from opostd.intake.rights import DECIDES
-from opostd.model.errors import NoSuchPost
-from opostd.model.ids import BoxId
+from opostd.http.caller import Caller
 from opostd.nouns import held as nouns
 from opostd.nouns.held import HeldPost
-from opostd.store import held, sources
-from opostd.store.held import Held
+from opostd.nouns.posts import post_id
 
-SHOWN = 1000
 OfGroup = Annotated[str, Query(alias="group", max_length=400, description="Only for this group.")]
 
 
 async def list_held(me: Me, group: OfGroup = "") -> list[HeldPost]:
-    addresses = await decided_by(me)
-    rows: list[Held] = []
-    for box, address in addresses.items():
-        if not group or address == me.folded(group):
-            rows += await me.store.run(held.waiting, box, SHOWN)
-    rows = sorted(rows, key=lambda row: row.post)[:SHOWN]
-    return await nouns.listing(me.store, rows, addresses)
+    addresses = await nouns.decided_by(me.store, me.account)
+    if group:
+        addresses = {box: address for box, address in addresses.items() if address == me.folded(group)}
+    return await nouns.waiting(me.store, addresses)
 
 
 async def show_held(me: Me, id_: PostName) -> list[HeldPost]:
-    addresses, rows = await _rows(me, id_, "")
+    addresses, rows = await nouns.rows(me.store, me.account, post_id(id_))
     return await nouns.listing(me.store, rows, addresses)
 
 
 async def show_held_raw(me: Me, id_: PostName) -> Response:
-    await _rows(me, id_, "")
-    return await raw_of(me.services, post_id(id_))
+    post = post_id(id_)
+    await nouns.rows(me.store, me.account, post)
+    return await raw_of(me.services, post)
 
 
 async def accept(me: Me, id_: PostName, group: OfGroup = "") -> Response:
@@ -49,26 +43,7 @@ async def discard(me: Me, id_: PostName, group: OfGroup = "") -> Response:
 
 async def _decide(me: Caller, id_: str, group: str, *, accept: bool) -> Response:
     moderators = me.intake.moderators
-    for row in (await _rows(me, id_, group))[1]:
+    _, rows = await nouns.rows(me.store, me.account, post_id(id_), me.folded(group) if group else "")
+    for row in rows:
         await (moderators.accept if accept else moderators.discard)(row, me.account)
     return Response(status_code=204)
-
-
-async def decided_by(me: Caller) -> dict[BoxId, str]:
-    """The groups that somebody decides for, by their box."""
-    every = await me.store.run(sources.sources)
-    if me.account.admin:
-        return {each.box: each.address for each in every}
-    roles = await me.store.run(sources.roles, [each.box for each in every], me.owner)
-    return {each.box: each.address for each in every if roles.get(each.box, DECIDES & 0) & DECIDES}
-
-
-async def _rows(me: Caller, id_: str, group: str) -> tuple[dict[BoxId, str], list[Held]]:
-    """What waits under that id for somebody's groups.  Raises NoSuchPost."""
-    addresses = await decided_by(me)
-    rows = [row for row in await me.store.run(held.of_post, post_id(id_)) if row.box in addresses]
-    if group:
-        rows = [row for row in rows if addresses[row.box] == me.folded(group)]
-    if not rows:
-        raise NoSuchPost("nothing waits under this id")
-    return addresses, rows

@@ -7,14 +7,14 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from opostd.api.caller import BoxName, Me, PostName, post_id
+from opostd.api.caller import BoxName, Me, PostName
 from opostd.http.services import Services
 from opostd.model.errors import NoSuchPost
 from opostd.model.flags import ANSWERED, FLAGGED, SEEN, FlagAction, Flags
 from opostd.model.ids import OwnerId, PostId
 from opostd.nouns import bodies
 from opostd.nouns import posts as nouns
-from opostd.nouns.posts import Found, Page, Post
+from opostd.nouns.posts import Found, Page, Post, post_id
 from opostd.store import boxes, flags, moves
 from opostd.store import posts as stored
 

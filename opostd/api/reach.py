@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
-from opostd.api.caller import Me, PostName, post_id
-from opostd.model.errors import Explained, NoSuchPost
+from opostd.api.caller import Me, PostName
 from opostd.model.ids import PostId
-from opostd.nouns import posts, reaching
+from opostd.nouns import reaching
+from opostd.nouns.posts import post_id
 from opostd.nouns.reaching import ByTime, Reached, Reader, Recalled
 
 Exact = Annotated[bool, Query(description="What fewer than five people did, too: for owners of its groups.")]
@@ -49,13 +49,6 @@ async def _allowed(me: Me, id_: str, *, names: bool) -> PostId:
 
 
 async def _known(me: Me, id_: str) -> PostId:
-    """A post that one has, has written, or whose groups one owns.  Raises NoSuchPost."""
     post = post_id(id_)
-    try:
-        await me.intake.recalling.check_look(post, me.account, names=False)
-    except Explained as error:
-        try:
-            await posts.found_in(me.store, me.owner, post, me.now)
-        except NoSuchPost:
-            raise NoSuchPost("there is no such post") from error
+    await reaching.check_known(me.store, me.intake.recalling, me.account, post, me.now)
     return post

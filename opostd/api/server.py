@@ -19,10 +19,11 @@ from starlette.responses import JSONResponse, Response
 
 from opostd import __version__
 from opostd.api import docs, problem
-from opostd.api.caller import PREFIX, Caller
+from opostd.api.caller import PREFIX
 from opostd.api.problem import BadRequest
 from opostd.api.routes import JSON, MESSAGE, ROWS, Row, allowed, described, rows_at
 from opostd.http import body
+from opostd.http.caller import Caller
 from opostd.http.front import Message, Receive, Scope, Send, header
 from opostd.http.login import account_of
 from opostd.http.services import Services

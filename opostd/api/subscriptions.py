@@ -2,9 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from opostd.api.caller import Caller, Me
+from opostd.api.caller import Me
 from opostd.api.groups import GroupName
 from opostd.api.problem import BadRequest
+from opostd.http.caller import Caller
 from opostd.model.errors import Explained, NoSuchAddress
 from opostd.model.ids import Uid
 from opostd.nouns import groups, subscribed

@@ -231,8 +231,9 @@ Ready. Ctrl+C stops."""
 def _web(url: str) -> str:
     """url: of the HTTP door, or empty where another has its port."""
     if not url:
-        return "api       not served: another program has its port"
-    return f"api       {url}/postapi/      (docs at {url}/postapi/docs)"
+        return "web       not served: another program has its port"
+    login = f"(log in as {TEST.name} / {TEST.password})"
+    return f"web       {url}/      {login}\n  api       {url}/postapi/      (docs at {url}/postapi/docs)"
 
 
 def _public(identity: tls.Identity) -> Path:

@@ -7,20 +7,17 @@ from opostd.http.door import HttpDoor
 from opostd.http.front import App, Front, Receive, Scope, Send
 from opostd.http.services import Services
 from opostd.http.timing import Timing
+from opostd.web.server import Web
 
 
 def http_door(services: Services, timing: Timing | None = None) -> HttpDoor:
     """Ready for connections."""
-    api = Api(services)
+    api, web = Api(services), Web(services)
 
     def choose(path: str) -> App:
-        return api if path == PREFIX or path.startswith(f"{PREFIX}/") else _nothing
+        return api if path == PREFIX or path.startswith(f"{PREFIX}/") else web
 
     return HttpDoor(Front(choose, services.settings.http.proxy_from, _fault, _refuse), timing)
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    await problem.problem(404, "not-found", "there is no such page")(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -105,6 +105,17 @@ def row_of(row: DeliveredPost, facts: PostFacts | None) -> PostRow:
     )
 
 
+def post_id(text: str) -> PostId:
+    """Of 32 hexadecimal digits.  Raises NoSuchPost."""
+    try:
+        octets = bytes.fromhex(text) if text.isascii() and len(text) <= 36 else b""
+    except ValueError:
+        octets = b""
+    if len(octets) != 16:
+        raise NoSuchPost("an id of a post has 32 hexadecimal digits")
+    return PostId(octets)
+
+
 Found = list[tuple[Box, DeliveredPost]]
 
 

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from opostd.intake.recalling import Recalling
+from opostd.model.errors import Explained, NoSuchPost
 from opostd.model.ids import PostId, post_id_text
+from opostd.model.records import Account
+from opostd.nouns.posts import found_in
 from opostd.nouns.times import iso, iso_or_none
 from opostd.store import accounts, reach, withdraw
 from opostd.store import reached as reached_
@@ -62,6 +66,17 @@ class Recalled:
     read: int
     removed: int
     kept: int
+
+
+async def check_known(store: Store, recalling: Recalling, account: Account, post: PostId, now: int) -> None:
+    """Whether somebody has a post, has written it, or owns its groups.  Raises NoSuchPost."""
+    try:
+        await recalling.check_look(post, account, names=False)
+    except Explained as error:
+        try:
+            await found_in(store, account.owner, post, now)
+        except NoSuchPost:
+            raise NoSuchPost("there is no such post") from error
 
 
 async def reached(store: Store, post: PostId, *, exact: bool = False) -> Reached:
