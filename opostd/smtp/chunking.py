@@ -1,13 +1,15 @@
 """BDAT: the message in chunks of a length told before.
 
 Pure.  RFC 3030 2, 3.  What must stay true: a chunk's octets are never read as commands, whatever becomes of the chunk,
-so a line whose length cannot be read for certain ends the connection; what may not stand in DATA may not stand here
-(bare CR or LF, NUL), so BINARYMIME is not offered; memory is bounded by ``max_octets``.
+so a line whose length cannot be read for certain ends the connection; what may not stand in DATA (bare CR or LF, NUL)
+may not stand here, but in the parts of a message that was called BINARYMIME, which are kept in base64; memory is
+bounded by ``max_octets``.
 """
 
 import re
 from dataclasses import dataclass
 
+from opostd.mime.binary import without_binary
 from opostd.smtp.data import Sink, Verdict, check
 
 _BDAT = re.compile(rb"BDAT ([0-9]{1,20})( LAST)? ?\Z", re.IGNORECASE)  # 20 digits: as many as SIZE may have
@@ -31,15 +33,16 @@ class Chunks:
     """The chunks of one message so far.
 
     max_octets: of the message; twice as much may be announced, and is read and forgotten, then ``overrun`` is true and
-    the connection is not worth more.  sink: None forgets what comes.
+    the connection is not worth more.  sink: None forgets what comes.  binary: MAIL has said BODY=BINARYMIME.
     """
 
-    def __init__(self, max_octets: int, sink: Sink | None) -> None:
+    def __init__(self, max_octets: int, sink: Sink | None, *, binary: bool = False) -> None:
         self.octets = 0
         self.refused: Verdict | None = None
         self._announced = 0
         self._max = max_octets
         self._sink = sink
+        self._binary = binary
 
     @property
     def overrun(self) -> bool:
@@ -78,5 +81,7 @@ class Chunks:
             raw = b"".join(self._sink.take())
         except OSError:
             return Verdict.NO_SPACE, b""
+        if self._binary:
+            raw = without_binary(raw)
         verdict = check(raw)
         return verdict, raw if verdict is Verdict.GOOD else b""

@@ -82,8 +82,15 @@ EXTENSIONS: tuple[Extension, ...] = (
         "CHUNKING",
         "RFC 3030",
         _always("CHUNKING"),
-        deviation="BDAT without BINARYMIME: a message with NUL, bare CR or bare LF is refused as in DATA, since IMAP"
-        " could not serve it as it came. A BDAT whose length cannot be read ends the connection.",
+        deviation="A BDAT whose length cannot be read ends the connection.",
+    ),
+    Extension(
+        "BINARYMIME",
+        "RFC 3030",
+        _always("BINARYMIME"),
+        mail=frozenset({"BODY"}),
+        deviation="Binary parts are kept and handed on in base64, for IMAP knows no NUL and other servers no binary: a"
+        " signature over them (DKIM, S/MIME) does not hold any more. A header that is binary is refused.",
     ),
     Extension(
         "DSN",

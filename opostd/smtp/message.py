@@ -12,6 +12,7 @@ from opostd.smtp.chunking import Chunks
 from opostd.smtp.connection import CHUNK, Cut, log
 from opostd.smtp.data import DataReader, Verdict
 from opostd.smtp.faults import reply_to
+from opostd.smtp.params import Body
 from opostd.smtp.reply import Reply
 from opostd.smtp.session import Session
 from opostd.smtp.spool import IN_MEMORY, Spool
@@ -48,7 +49,7 @@ class MessageCommands(Session):
             await self._read_chunk(Chunks(limit, None), command.size)
             return await self._answer(refusal)
         if self._chunks is None:
-            self._chunks = Chunks(limit, Spool())
+            self._chunks = Chunks(limit, Spool(), binary=self.state.params.body is Body.BINARY)
         message = self._chunks
         await self._read_chunk(message, command.size)
         if command.last:

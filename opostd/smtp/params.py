@@ -1,9 +1,9 @@
 """ESMTP parameters of MAIL and RCPT.
 
-Pure.  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 (BODY), RFC 4954 5 (AUTH), RFC 6531 (SMTPUTF8), RFC 3461
-(RET, ENVID, NOTIFY, ORCPT), RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 8689 (REQUIRETLS).  What must
-stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep their case (ENVID, ORCPT), and nothing stands
-twice.
+Pure.  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 and 3030 (BODY), RFC 4954 5 (AUTH), RFC 6531 (SMTPUTF8),
+RFC 3461 (RET, ENVID, NOTIFY, ORCPT), RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 8689 (REQUIRETLS).
+What must stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep their case (ENVID, ORCPT), and
+nothing stands twice.
 """
 
 import re
@@ -16,10 +16,11 @@ from opostd.model.errors import BadSyntax
 
 
 class Body(Enum):
-    """What the client says the message holds (RFC 6152)."""
+    """What the client says the message holds (RFC 6152, RFC 3030)."""
 
     SEVEN_BIT = "7BIT"
     EIGHT_BIT = "8BITMIME"
+    BINARY = "BINARYMIME"
 
 
 class UnknownParameter(BadSyntax):
@@ -60,6 +61,7 @@ _PARAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?\Z")  # an esmt
 _SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 3
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")  # RFC 3461 4
 _ORCPT = re.compile(r"[A-Za-z0-9-]+;(?:[!-*,-<>-~]|\+[0-9A-F]{2})+\Z")
+_BODIES = frozenset(each.value for each in Body)
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 _PRIORITY = re.compile(r"0|-?[1-9]\Z")  # RFC 6710 8
 _INTERVAL = re.compile(r"[1-9][0-9]{0,8}\Z")  # RFC 4865 4
@@ -107,7 +109,7 @@ def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
         if name == "SIZE":
             size = int(_value(name, value, lambda v: _SIZE.match(v) is not None))
         elif name == "BODY":
-            body = Body(_value(name, value and value.upper(), lambda v: v in {"7BIT", "8BITMIME"}))
+            body = Body(_value(name, value and value.upper(), lambda v: v in _BODIES))
         elif name == "SMTPUTF8":
             if value is not None:
                 raise BadSyntax(0, "SMTPUTF8 without a value")  # RFC 6531 3.4

@@ -88,6 +88,7 @@ MAIL_FIRST = Reply(503, "5.5.1", "say MAIL first")
 RCPT_FIRST = Reply(503, "5.5.1", "say RCPT first")
 NESTED_MAIL = Reply(503, "5.5.1", "there is a MAIL already")
 IN_CHUNKS = Reply(503, "5.5.1", "BDAT has begun; go on with BDAT, or RSET")
+BDAT_ONLY = Reply(503, "5.5.1", "a binary message comes by BDAT")
 NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
 
 # -- commands that change nothing --------------------------------------------------------------------------------

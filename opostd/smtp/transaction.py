@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from opostd.model.records import Place
 from opostd.smtp import reply as say
-from opostd.smtp.params import NO_MAIL_PARAMS, MailParams, RcptParams
+from opostd.smtp.params import NO_MAIL_PARAMS, Body, MailParams, RcptParams
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
 
@@ -127,6 +127,8 @@ def check_order(envelope: Envelope, command: type[Mail | Rcpt | Data | Chunk | A
         return say.NESTED_MAIL if envelope.mail_from is not None else None
     if envelope.mail_from is None:
         return say.MAIL_FIRST
+    if command is Data and envelope.params.body is Body.BINARY:
+        return say.BDAT_ONLY  # RFC 3030 3
     if envelope.chunked and command is not Chunk:
         return say.IN_CHUNKS  # RFC 3030 2, and RCPT belongs before the message
     if command in (Data, Chunk) and not envelope.recipients:

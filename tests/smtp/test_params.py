@@ -16,6 +16,7 @@ GOOD_MAIL = [
     ("", MailParams()),
     ("SIZE=0", MailParams(size=0)),
     ("size=123 body=8bitmime", MailParams(size=123, body=Body.EIGHT_BIT)),
+    ("BODY=binarymime", MailParams(body=Body.BINARY)),
     ("BODY=7BIT  SMTPUTF8 ", MailParams(smtputf8=True)),
     ("SIZE=99999999999999999999", MailParams(size=99999999999999999999)),
     ("AUTH=<>", MailParams(auth="<>")),
@@ -28,7 +29,7 @@ GOOD_MAIL = [
 
 BAD_MAIL = [
     "SIZE", "SIZE=", "SIZE=-1", "SIZE=+5", "SIZE=1_0", "SIZE=abc", "SIZE=1.5", "SIZE=123456789012345678901", "SIZE=٣",
-    "SIZE=1 SIZE=1", "BODY", "BODY=BINARYMIME", "BODY=8BIT", "SMTPUTF8=1", "SMTPUTF8 smtputf8", "AUTH=a+3", "AUTH=a+3d",
+    "SIZE=1 SIZE=1", "BODY", "BODY=BINARY", "BODY=8BIT", "SMTPUTF8=1", "SMTPUTF8 smtputf8", "AUTH=a+3", "AUTH=a+3d",
     "=1", "SI ZE=1 = ", "SIZE=1=2", "ENVID=", "ENVID=" + "a" * 101, "RET=ALL", "SIZE=1\t2", "\x01",
     "REQUIRETLS=", "REQUIRETLS=YES", "MT-PRIORITY", "MT-PRIORITY=10", "MT-PRIORITY=+1", "MT-PRIORITY=-0", "MT-PRIORITY=٣",
     "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=01", "HOLDFOR=31622401", "HOLDFOR=-5", "HOLDFOR=9999999999", "HOLDUNTIL=now",
