@@ -21,9 +21,9 @@ from opostd.store.bulk import (
     subscriptions_of,
     take,
 )
-from opostd.store.delivery import known_uids
 from opostd.store.dialect import insert_delivered
 from opostd.store.locks import advance
+from opostd.store.placing import known_uids
 from opostd.store.run import Tx
 from opostd.store.sourcing import Sources, source_key, subscription_of
 

@@ -3,37 +3,27 @@
 UIDs are taken from the box under its lock, so they become visible in the order of commits, and a delivery that runs
 again finds its posts there: a post that the box has keeps its UID and costs no modseq.  One that may have been there
 (``again``) is looked for among what has left the box, too: its reader may have moved or expunged it meanwhile.
+
+Several boxes are one transaction of a few statements (``store.placing``), locked in ascending order; a box that
+cannot take its posts keeps none of the others waiting.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from opostd.model.errors import NoSuchBox, OverQuota
 from opostd.model.flags import UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId, PostId, Uid
-from opostd.model.records import UNLIMITED, Quota
+from opostd.model.records import UNLIMITED, Box, Quota
 from opostd.store import quota, schema
 from opostd.store.database import chunks
-from opostd.store.dialect import among, insert_delivered
-from opostd.store.locks import charge
+from opostd.store.dialect import NewRow
+from opostd.store.placing import Charge, Key, charge_all, give_back, insert_all
 from opostd.store.run import Group, Tx, writes
 
-_dp, _gone = schema.delivered_post, schema.expunged
-_KNOWN = {
-    dialect: sa.select(_dp.c.post_id, _dp.c.uid).where(
-        _dp.c.owner_id == sa.bindparam("owner", type_=sa.BigInteger),
-        _dp.c.box_id == sa.bindparam("box", type_=sa.BigInteger),
-        ids,
-    )
-    for dialect, ids in among(_dp.c.post_id).items()
-}
-
-_KNOWN_ONE = sa.select(_dp.c.post_id, _dp.c.uid).where(
-    _dp.c.owner_id == sa.bindparam("owner"), _dp.c.box_id == sa.bindparam("box"), _dp.c.post_id == sa.bindparam("id")
-)
-FEW = 8  # posts that SQLite finds one by one sooner than as a list
+_gone = schema.expunged
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,58 +65,114 @@ def deliver(
     their SAVEDATE.  default: limits of an account that has none of its own; None is that no limit is looked at.
     Raises NoSuchBox, LimitReached; OverQuota, with all that was taken given back.
     """
-    free = UNCHARGED if owner == SYSTEM_OWNER else 0
-    octets, messages = (0, 0) if free else (sum(each.size for each in posts), len(posts))
-    # The lock first, with as many UIDs as may be needed; what is there already is given back.
-    taken, *own = charge(tx, owner, box, octets, messages, uids=len(posts), modseqs=1)
-    uids = known_uids(tx, owner, box, [each.post for each in posts])
-    doubtful = [each.post for each in posts if (each.again or tx.again) and each.post not in uids]
-    if doubtful:
-        uids |= _left(tx, owner, box, doubtful)
-    fresh = {each.post: each for each in posts if each.post not in uids}
-    given_back = len(posts) - len(fresh)
-    if given_back:
-        fresh_octets, fresh_messages = (0, 0) if free else (sum(each.size for each in fresh.values()), len(fresh))
-        taken, *own = charge(
-            tx, owner, box, fresh_octets - octets, fresh_messages - messages,
-            uids=-given_back, modseqs=0 if fresh else -1,
-        )  # fmt: skip
-        octets, messages = fresh_octets, fresh_messages
-    if fresh and default is not None:
-        try:
-            quota.check(tx, owner, quota.Own(*own), default)
-        except OverQuota:
-            charge(tx, owner, box, -octets, -messages, uids=-len(fresh), modseqs=-1)
-            raise
-    first = taken.uidnext - len(fresh)
-    uids.update((id_, Uid(uid)) for uid, id_ in enumerate(fresh, first))
-    if fresh:
-        rows = [
-            (uids[id_], each.internaldate, each.size, each.bits | free, id_, " ".join(each.keywords))
-            for id_, each in fresh.items()
-        ]
-        insert_delivered(tx, owner, box, taken.highestmodseq, now, rows)
-        tx.hint(owner, box, taken.highestmodseq)
-    return Delivered(taken.uidvalidity, tuple(uids[each.post] for each in posts), taken.highestmodseq, len(fresh))
+    (found,) = deliver_many(tx, [(owner, box, posts)], now, default)
+    if not isinstance(found, Delivered):
+        raise found
+    return found
 
 
 @writes(Group.OWNER)
 def deliver_many(
-    tx: Tx, deliveries: Sequence[Order], now: int, default: Quota = UNLIMITED
+    tx: Tx, deliveries: Sequence[Order], now: int, default: Quota | None = UNLIMITED
 ) -> list[Delivered | NoSuchBox | OverQuota]:
     """``deliver`` for several boxes in one transaction; in the place of a box that cannot take its posts, the error.
 
     The same box may stand there several times: its posts go in in the order given.
     """
-    results: dict[int, Delivered | NoSuchBox | OverQuota] = {}
-    # Ascending, so that two of these never wait for each other; stable, so that a box keeps its order.
-    for at in sorted(range(len(deliveries)), key=lambda at: deliveries[at][:2]):
-        owner, box, posts = deliveries[at]
-        try:
-            results[at] = deliver(tx, owner, box, posts, now, default)
-        except (NoSuchBox, OverQuota) as error:  # with nothing written, or nothing left of it
-            results[at] = error
-    return [results[at] for at in range(len(deliveries))]
+    lots: dict[Key, _Lot] = {}
+    for owner, box, posts in deliveries:
+        lot = lots.setdefault((owner, box), _Lot((owner, box)))
+        lot.posts += posts
+    # Ascending, so that two of these never wait for each other.
+    over = _put(tx, [lots[key] for key in sorted(lots)], now, default)
+    results: list[Delivered | NoSuchBox | OverQuota] = []
+    for at, (owner, box, posts) in enumerate(deliveries):
+        lot = lots[owner, box]
+        if owner not in over:
+            results.append(lot.result(posts))
+        elif len(deliveries) == 1:
+            results.append(OverQuota("over quota"))
+        else:  # what has room goes in, in the order given; its box is locked already
+            results += deliver_many(tx, [deliveries[at]], now, default)
+    return results
+
+
+@dataclass(slots=True)
+class _Lot:
+    """What goes into one box.  box: None until it is locked; uids: of all its posts, in the end."""
+
+    key: Key
+    posts: list[Delivery] = field(default_factory=list)
+    box: Box | None = None
+    uids: dict[PostId, Uid] = field(default_factory=dict)
+    fresh: dict[PostId, Delivery] = field(default_factory=dict)
+
+    @property
+    def bits(self) -> int:
+        return UNCHARGED if self.key[0] == SYSTEM_OWNER else 0
+
+    def charge(self, posts: Collection[Delivery], sign: int, modseqs: int) -> Charge:
+        octets, messages = (0, 0) if self.bits else (sum(each.size for each in posts), len(posts))
+        return Charge(self.key, sign * octets, sign * messages, sign * len(posts), modseqs)
+
+    def result(self, posts: Sequence[Delivery]) -> Delivered | NoSuchBox:
+        if self.box is None:
+            return NoSuchBox("no such mailbox")
+        fresh = len({each.post for each in posts} & self.fresh.keys())
+        uids = tuple(self.uids[each.post] for each in posts)
+        return Delivered(self.box.uidvalidity, uids, self.box.highestmodseq, fresh)
+
+
+def _put(tx: Tx, lots: Sequence[_Lot], now: int, default: Quota | None) -> set[OwnerId]:
+    """Puts in what there is room for; the owners who have no room for all of theirs, and were given nothing."""
+    # The locks first, with as many UIDs as may be needed; what is there already is given back.
+    ids = [tuple(dict.fromkeys(each.post for each in lot.posts)) for lot in lots]
+    charges = [replace(lot.charge(lot.posts, 1, 1), ids=those) for lot, those in zip(lots, ids, strict=True)]
+    charged = charge_all(tx, charges)
+    limits: dict[OwnerId, quota.Own] = {}
+    back: list[Charge] = []
+    for lot in lots:
+        if (found := charged.get(lot.key)) is None:
+            continue
+        lot.box, lot.uids = found.box, found.known
+        doubtful = [each.post for each in lot.posts if (each.again or tx.again) and each.post not in lot.uids]
+        if doubtful:
+            lot.uids |= _left(tx, *lot.key, doubtful)
+        lot.fresh = {each.post: each for each in lot.posts if each.post not in lot.uids}
+        if lot.fresh:
+            limits[lot.key[0]] = quota.Own(*found.limits)
+        if len(lot.fresh) < len(lot.posts):
+            all_of_it, new = lot.charge(lot.posts, 1, 1), lot.charge(lot.fresh.values(), 1, 1 if lot.fresh else 0)
+            less = Charge(
+                lot.key,
+                new.octets - all_of_it.octets,
+                new.messages - all_of_it.messages,
+                new.uids - all_of_it.uids,
+                new.modseqs - all_of_it.modseqs,
+            )
+            lot.box = replace(
+                lot.box,
+                uidnext=Uid(lot.box.uidnext + less.uids),
+                highestmodseq=ModSeq(lot.box.highestmodseq + less.modseqs),
+            )
+            back.append(less)
+    give_back(tx, back)
+    over = set() if default is None else quota.exceeded(tx, limits, default)
+    coming = [lot for lot in lots if lot.box is not None and lot.fresh]
+    give_back(tx, [lot.charge(lot.fresh.values(), -1, -1) for lot in coming if lot.key[0] in over])
+    rows: list[tuple[Key, ModSeq, NewRow]] = []
+    for lot in coming:
+        assert lot.box is not None
+        if lot.key[0] in over:
+            continue
+        modseq = lot.box.highestmodseq
+        for uid, (id_, each) in enumerate(lot.fresh.items(), lot.box.uidnext - len(lot.fresh)):
+            lot.uids[id_] = Uid(uid)
+            row = (uid, each.internaldate, each.size, each.bits | lot.bits, id_, " ".join(each.keywords))
+            rows.append((lot.key, modseq, row))
+        tx.hint(*lot.key, modseq)
+    insert_all(tx, now, rows)
+    return over
 
 
 def _left(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[PostId, Uid]:
@@ -139,19 +185,4 @@ def _left(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[Pos
             )
         )
         found.update((PostId(post), Uid(uid)) for post, uid in rows)
-    return found
-
-
-def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dict[PostId, Uid]:
-    """The UIDs of those posts that the box has; to be read under its lock."""
-    found: dict[PostId, Uid] = {}
-    if tx.dialect == "sqlite" and len(ids) <= FEW:
-        rows = [row for id_ in ids for row in tx.rows(_KNOWN_ONE, {"owner": owner, "box": box, "id": id_})]
-        for id_, uid in sorted(rows, key=lambda row: -row[1]):
-            found[PostId(id_)] = Uid(uid)
-        return found
-    for page in chunks(ids):
-        for row in tx.execute(_KNOWN[tx.dialect], {"owner": owner, "box": box, "ids": list(page)}):
-            post, uid = PostId(row[0]), Uid(row[1])
-            found[post] = min(uid, found.get(post, uid))
     return found

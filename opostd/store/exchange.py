@@ -63,16 +63,18 @@ class Exchange:
         """What waits is not run."""
         self._waiting.clear()
 
-    def rows(self, call: Call) -> tuple[list[tuple[Any, ...]], int]:
-        """The rows of a statement, and how many it has changed; after what waits."""
-        self._waiting.append(call)
-        result = self._run()[-1]
-        rows: list[tuple[Any, ...]] = []
-        if result.ntuples:
-            self._transformer.set_pgresult(cast(Any, result))
-            rows = self._transformer.load_rows(0, result.ntuples, tuple)
-            self._transformer.set_pgresult(None)  # a result may be large, and the next may not come for long
-        return rows, result.command_tuples or 0
+    def rows(self, calls: Sequence[Call]) -> list[tuple[list[tuple[Any, ...]], int]]:
+        """Of each statement the rows, and how many it has changed; after what waits."""
+        self._waiting += calls
+        return [(self._loaded(result), result.command_tuples or 0) for result in self._run()[-len(calls) :]]
+
+    def _loaded(self, result: PGresult) -> list[tuple[Any, ...]]:
+        if not result.ntuples:
+            return []
+        self._transformer.set_pgresult(cast(Any, result))
+        rows: list[tuple[Any, ...]] = self._transformer.load_rows(0, result.ntuples, tuple)
+        self._transformer.set_pgresult(None)  # a result may be large, and the next may not come for long
+        return rows
 
     def changed(self, calls: Sequence[Call]) -> int:
         """How many rows these statements have changed in all; after what waits."""

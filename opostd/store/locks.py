@@ -37,7 +37,7 @@ ADVANCE = (
 )
 """Of ``advance``, for whoever takes several boxes; a lock where the numbers are 0."""
 
-_CHARGE = (
+GIVE_BACK = (
     sa.update(box)
     .where(*_THIS_BOX)
     .values(
@@ -46,14 +46,18 @@ _CHARGE = (
         charged_octets=box.c.charged_octets + sa.bindparam("b_octets", type_=sa.BigInteger),
         charged_messages=box.c.charged_messages + sa.bindparam("b_messages", type_=sa.BigInteger),
     )
-    .returning(
-        *_COLUMNS,
-        *(
-            sa.select(limit).where(account.c.owner_id == sa.bindparam("b_owner")).scalar_subquery()
-            for limit in (account.c.quota_octets, account.c.quota_messages)
-        ),
-    )
 )
+"""Of a box that is locked, where nothing is asked."""
+
+CHARGE = GIVE_BACK.returning(
+    *_COLUMNS,
+    *(
+        sa.select(limit).where(account.c.owner_id == sa.bindparam("b_owner")).scalar_subquery()
+        for limit in (account.c.quota_octets, account.c.quota_messages)
+    ),
+)
+"""Of ``charge``, for whoever charges several boxes: BOX_COLUMNS, and the account's own two limits."""
+
 _READ = sa.select(*_COLUMNS).where(*_THIS_BOX)
 
 
@@ -80,7 +84,7 @@ def advance(tx: Tx, owner: OwnerId, box_id: BoxId, *, uids: int = 0, modseqs: in
     rows = tx.rows(ADVANCE, {"b_owner": owner, "b_box": box_id, "b_uids": uids, "b_modseqs": modseqs})
     if not rows:
         raise NoSuchBox("no such mailbox")
-    return _with_uids(box_of(rows[0]), uids)
+    return checked_uids(box_of(rows[0]), uids)
 
 
 def charge(
@@ -88,14 +92,15 @@ def charge(
 ) -> tuple[Box, int | None, int | None]:
     """``advance``, and so many octets and messages more (or less) that count; and the account's own two limits."""
     given = {"b_uids": uids, "b_modseqs": modseqs, "b_octets": octets, "b_messages": messages}
-    rows = tx.rows(_CHARGE, {"b_owner": owner, "b_box": box_id, **given})
+    rows = tx.rows(CHARGE, {"b_owner": owner, "b_box": box_id, **given})
     if not rows:
         raise NoSuchBox("no such mailbox")
     *found, own_octets, own_messages = rows[0]
-    return _with_uids(box_of(found), uids), own_octets, own_messages
+    return checked_uids(box_of(found), uids), own_octets, own_messages
 
 
-def _with_uids(found: Box, uids: int) -> Box:
+def checked_uids(found: Box, uids: int) -> Box:
+    """The box after so many UIDs were taken.  Raises LimitReached."""
     if uids > 0 and found.uidnext > LAST_UID:  # uidnext itself must be a number that a client can be told
         raise LimitReached(NO_UIDS)
     return found

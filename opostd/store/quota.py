@@ -9,6 +9,7 @@ looked at under the lock of one box: two deliveries at once into two boxes of an
 last message.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,6 +28,9 @@ _USED = sa.select(
     sa.func.coalesce(sa.func.sum(_box.c.charged_messages), 0),
     sa.func.count(),
 ).where(_box.c.owner_id == sa.bindparam("owner"))
+_POSTGRES_USED = sa.text("""
+    SELECT owner_id, sum(charged_octets), sum(charged_messages), count(*) FROM box
+    WHERE owner_id = ANY(CAST(:owners AS bigint[])) GROUP BY owner_id""")
 _OWN = sa.select(_account.c.quota_octets, _account.c.quota_messages).where(
     _account.c.owner_id == sa.bindparam("owner")
 )  # fmt: skip
@@ -111,6 +115,19 @@ def check(tx: Tx, owner: OwnerId, limits: Own, default: Quota) -> None:
     holding = limits.over(default)
     if holding and owner != SYSTEM_OWNER and usage(tx, owner).exceeds(holding):
         raise OverQuota("over quota")
+
+
+def exceeded(tx: Tx, limits: Mapping[OwnerId, Own], default: Quota) -> set[OwnerId]:
+    """``check`` for several accounts: those that are over quota."""
+    holding = {owner: each.over(default) for owner, each in limits.items() if owner != SYSTEM_OWNER}
+    limited = {owner: each for owner, each in holding.items() if each}
+    return {owner for owner, used in _usages(tx, list(limited)).items() if used.exceeds(limited[owner])}
+
+
+def _usages(tx: Tx, owners: Sequence[OwnerId]) -> dict[OwnerId, Usage]:
+    if tx.dialect != "postgresql" or len(owners) < 2:
+        return {owner: usage(tx, owner) for owner in owners}
+    return {OwnerId(row[0]): Usage(*map(int, row[1:])) for row in tx.rows(_POSTGRES_USED, {"owners": list(owners)})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class _SQLite:
         self.run_many(parameters)
 
 
-class _Postgres:
+class ReadyPostgres:
     def __init__(self, statement: sa.Executable, connection: sa.Connection, exchange: Exchange) -> None:
         self._compiled = _Compiled(statement, connection.dialect)
         self._exchange = exchange
@@ -113,7 +113,7 @@ class _Postgres:
             self._names.append(found[1])
         return f"${self._names.index(found[1]) + 1}"
 
-    def _call(self, parameters: Mapping[str, Any]) -> Call:
+    def call(self, parameters: Mapping[str, Any]) -> Call:
         bound = self._compiled.bound(parameters)
         values, formats = [], []
         for name in self._names:
@@ -123,14 +123,14 @@ class _Postgres:
         return Call(self._text, values, formats)
 
     def run(self, parameters: Mapping[str, Any]) -> tuple[Rows, int]:
-        return self._exchange.rows(self._call(parameters))
+        return self._exchange.rows([self.call(parameters)])[0]
 
     def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> int:
-        return self._exchange.changed([self._call(each) for each in parameters])
+        return self._exchange.changed([self.call(each) for each in parameters])
 
     def later(self, parameters: Sequence[Mapping[str, Any]]) -> None:
         for each in parameters:
-            self._exchange.later(self._call(each))
+            self._exchange.later(self.call(each))
 
 
 _PLACE = re.compile(r"%\((\w+)\)s")
@@ -207,7 +207,7 @@ def ready(statement: sa.Executable, connection: sa.Connection) -> Ready | None:
         if statement in known:
             exchange = exchange_of(connection)
             found = known[statement] = (
-                _SQLite(statement, connection) if exchange is None else _Postgres(statement, connection, exchange)
+                _SQLite(statement, connection) if exchange is None else ReadyPostgres(statement, connection, exchange)
             )
         else:
             known[statement] = None

@@ -22,7 +22,7 @@ from opostd.model.records import BoxHint
 from opostd.store.database import Database, Step
 from opostd.store.groups import Group
 from opostd.store.notify import EVERYTHING, Bus, open_bus
-from opostd.store.ready import exchange_of, ready
+from opostd.store.ready import ReadyPostgres, exchange_of, ready
 from opostd.store.retry import Attempts
 from opostd.store.schema import REVISION
 from opostd.store.threads import InThread, OnLoop, Outcome
@@ -76,6 +76,28 @@ class Tx:
         if (known := ready(statement, self._connection)) is not None:
             return known.run(parameters)[0]
         return [tuple(row) for row in self.execute(statement, dict(parameters))]
+
+    def rows_of(self, *asked: tuple[sa.Executable, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
+        """As ``rows``, of several statements in order: on PostgreSQL one way there and back.
+
+        Each sees what was committed before it began, the second what was when the first had its locks.
+        """
+        if self._exchange is not None:
+            known = [ready(statement, self._connection) for statement, _ in asked]
+            calls = [
+                each.call(parameters)
+                for each, (_, parameters) in zip(known, asked, strict=True)
+                if isinstance(each, ReadyPostgres)
+            ]
+            if len(calls) == len(asked):
+                return [rows for rows, _ in self._exchange.rows(calls)]
+            return [
+                [tuple(row) for row in self.execute(statement, dict(parameters))]
+                if each is None
+                else each.run(parameters)[0]
+                for each, (statement, parameters) in zip(known, asked, strict=True)
+            ]
+        return [self.rows(statement, parameters) for statement, parameters in asked]
 
     def count(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> int:
         """As ``rows``, for a statement without rows: how many it has changed."""

@@ -304,6 +304,13 @@ class Counting(Tx):
         self.statements += 1
         return [tuple(row) for row in super().execute(statement, dict(parameters))]
 
+    def rows_of(self, *asked: tuple[sa.Executable, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
+        return [self.rows(statement, parameters) for statement, parameters in asked]
+
+    def later(self, statement: sa.Executable, *parameters: Mapping[str, Any]) -> None:
+        if parameters:
+            self.count_many(statement, parameters)
+
     def count(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> int:
         self.statements += 1
         return super().execute(statement, dict(parameters)).rowcount
