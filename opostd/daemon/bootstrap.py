@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # at run time only after the reactor is installed
 
 log = logging.getLogger("opostd.daemon")
 
+DESCRIPTORS = 65536  # as systemd/opostd.service has it
 STOP_S = 10.0  # security.md 2: SIGTERM under load
 
 
@@ -38,6 +39,9 @@ def serve(settings: Settings, *, config: str | None, environ: MutableMapping[str
     os.umask(0o077)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold mail and passwords
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, DESCRIPTORS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes one; a shell gives 1024
     notifier = Notifier(environ)
     journal = notifier.present or "JOURNAL_STREAM" in environ
     logs.start(journal=journal)

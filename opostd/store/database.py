@@ -246,9 +246,11 @@ def create_file(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        except FileExistsError:
+            raise
         except FileNotFoundError as error:
             raise Unavailable(f"there is no folder {path.parent}") from error
-        except PermissionError as error:
+        except OSError as error:  # no right to it, or no descriptor left for anything
             raise Unavailable(f"{path} cannot be made: {error.strerror}") from error
         os.fsync(descriptor)
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from opostd.smtp.spool import Spool
+from opostd.smtp.spool import OF_ALL, OF_EACH, Spool
 from opostd.smtp.timing import LazyTimer, Pace
 from tests.smtp.world import run as in_thread
 
@@ -71,6 +71,24 @@ def test_spool_gives_back_what_it_got_from_memory_and_from_disk() -> None:
         for at in range(0, size, 7):
             spool.append(octets[at : min(at + 7, size)])
         assert b"".join(spool.take()) == octets[:size]
+
+
+def test_spools_of_many_together_are_bounded() -> None:
+    """Each of five thousand slow clients could hold a MiB otherwise."""
+    before = Spool.in_all
+    chunk = b"x" * 32 * 1024
+    spools = [Spool() for _ in range(300)]
+    for _ in range(24):
+        for spool in spools:
+            spool.append(chunk)
+        assert Spool.in_all <= OF_ALL + len(spools) * (OF_EACH + len(chunk))
+    assert sum(each._file is not None for each in spools) > 100
+    assert [b"".join(each.take()) for each in spools[:150]] == [chunk * 24] * 150
+    for spool in spools[150:]:
+        if spool._file is not None:
+            spool.drop()
+    del spools, spool  # one that was left, too
+    assert Spool.in_all == before
 
 
 def test_spool_dropped_holds_nothing() -> None:
