@@ -112,6 +112,18 @@ class Checks:
         )
         return self._concluded(*found, policy, mail_from, helo)
 
+    async def passes_spf(self, peer: str, helo: str, mail_from: str) -> bool:
+        """Whether this peer may send for this sender, as far as the DNS says so in time."""
+        try:
+            address = ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
+        found, _ = await _until(deadline, spf.check(self._dns, address, mail_from, helo), (Spf.TEMPERROR, ""))
+        return found is Spf.PASS
+
     async def _warm(self, domain: str) -> None:
         """The record is in the resolver's cache when the other answers are there."""
         try:

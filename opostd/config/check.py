@@ -89,7 +89,12 @@ def _check_listeners(settings: Settings, problems: Problems) -> None:
     if not _MODE.fullmatch(settings.lmtp.socket_mode):
         mode = shown(settings.lmtp.socket_mode)
         problems.add(("lmtp", "socket_mode"), f'expected the mode of a file in octal such as "0660", got {mode}')
-    for room, field in (("smtp", "proxy_from"), ("smtp", "local_senders_from"), ("http", "proxy_from")):
+    for room, field in (
+        ("smtp", "proxy_from"),
+        ("smtp", "local_senders_from"),
+        ("http", "proxy_from"),
+        ("greylist", "exempt"),
+    ):
         for each in getattr(getattr(settings, room), field):
             try:
                 ip_network(each)
@@ -98,6 +103,8 @@ def _check_listeners(settings: Settings, problems: Problems) -> None:
                     (room, field),
                     f'expected an address or network such as "10.0.0.0/24", got {shown(each)}: {error}',
                 )
+    if not 0 < settings.greylist.pause_s < settings.greylist.window_s:
+        problems.add(("greylist", "window_s"), "expected more than pause_s, or nobody could come again in time")
     logins = [*settings.imap.listen, *settings.submission.listen, *settings.http.listen]
     places = [place for place in map(split_listen, logins) if place]
     if settings.auth.plaintext_on_loopback and places and not any(is_loopback(host) for host, _ in places):

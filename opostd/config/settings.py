@@ -136,6 +136,18 @@ class CheckSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GreylistSettings:
+    """Whether servers that nobody knows are told to come again."""
+
+    enabled: bool = False
+    pause_s: int = 300
+    window_s: int = 24 * 3600
+    known_s: int = 36 * 86400
+    spare_spf: bool = True
+    exempt: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaSettings:
     """What an account may have that has no limits of its own."""
 
@@ -252,6 +264,7 @@ class Settings:
     oauth: OauthSettings = field(default_factory=OauthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     checks: CheckSettings = field(default_factory=CheckSettings)
+    greylist: GreylistSettings = field(default_factory=GreylistSettings)
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     dkim: DkimSettings = field(default_factory=DkimSettings)

@@ -43,6 +43,7 @@ from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.greylist import Greylist
 from opostd.store import migrate, provision, queue
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
@@ -204,6 +205,9 @@ class Server:
                 examiner=Examiner(
                     checks if kind is DoorKind.MX else None, filters if kind.value in settings.filter.doors else None
                 ),
+                greylist=Greylist(store, settings.greylist, checks.passes_spf, now)
+                if settings.greylist.enabled and kind is DoorKind.MX
+                else None,
             )
             if kind is DoorKind.SUBMISSION:
                 self._smtp[kind].look_after(store)

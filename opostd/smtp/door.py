@@ -12,6 +12,7 @@ from opostd.smtp import proxy
 from opostd.smtp.connection import Connection
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.greylist import Greylist
 from opostd.smtp.hooks import Hooks
 from opostd.smtp.server import SmtpSession
 from opostd.smtp.session import Session
@@ -44,6 +45,7 @@ class SmtpDoor:
         forwarders: Sequence[proxy.Network] = (),
         demo: bool = False,
         examiner: Examiner | None = None,
+        greylist: Greylist | None = None,
     ) -> None:
         self.kind = kind
         self.hostname = hostname
@@ -54,7 +56,7 @@ class SmtpDoor:
         self.timing = timing or Timing()
         self.proxies = proxies
         self.forwarders = forwarders
-        self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner())
+        self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner(), greylist=greylist)
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[Connection] = set()
         self._standing: Standing | None = None

@@ -17,6 +17,7 @@ from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.greylist import Greylist
 from opostd.smtp.params import MAX_HOLD_S, MailParams
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
@@ -32,8 +33,16 @@ class Hooks:
     """One for all sessions of a door.  aiosmtpd's session and envelope, the second and third argument, are unused."""
 
     def __init__(
-        self, kind: DoorKind, intake: Intake, markdown: Markdown, *, demo: bool = False, examiner: Examiner
+        self,
+        kind: DoorKind,
+        intake: Intake,
+        markdown: Markdown,
+        *,
+        demo: bool = False,
+        examiner: Examiner,
+        greylist: Greylist | None = None,
     ) -> None:
+        self._greylist = greylist
         self._kind = kind
         self._intake = intake
         self._markdown = markdown
@@ -77,6 +86,11 @@ class Hooks:
                 return played
         places = await self._intake.route(path.address, server.account)
         await self._intake.check_room(places, server.state.params.size)
+        if self._greylist is not None and server.account is None:
+            said = server.state
+            sender = said.mail_from.address if said.mail_from is not None else ""
+            if await self._greylist.wait_s(server.peer_host, said.hello, sender, path.address):
+                return say.GREYLISTED
         return places
 
     async def handle_DATA(self, server: "SmtpSession", session: Any, envelope: Any, raw: bytes) -> tuple[Reply, ...]:

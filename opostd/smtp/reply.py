@@ -134,6 +134,7 @@ MAIL_LOOP = Reply(554, "5.4.6", "message goes in a circle")
 UNAVAILABLE = Reply(451, "4.3.0", "not now, try again later")
 DISK_FULL = Reply(452, "4.3.1", "no space now, try again later")
 MAILBOX_FULL = Reply(452, "4.2.2", "mailbox full")
+GREYLISTED = Reply(451, "4.7.1", "not known here yet; come again in some minutes")
 LATER = Reply(450, "4.7.1", "not now, try again later")
 LIMIT_REACHED = Reply(452, "4.5.3", "over a limit")
 

@@ -7,6 +7,7 @@ foreign key, no trigger (distributed.md 4).  Times are seconds since 1970.
 import sqlalchemy as sa
 
 from opostd.store.groups import Group
+from opostd.store.schema_beside import greylist, reached, reap
 from opostd.store.schema_columns import big, key, metadata, post_id, text
 from opostd.store.schema_groups import (
     dismissed,
@@ -22,7 +23,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0021"
+REVISION = "0022"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "delivered_post",
     "dismissed",
     "expunged",
+    "greylist",
     "held",
     "held_token",
     "lsub",
@@ -378,25 +380,5 @@ outgoing = sa.Table(
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # RFC 6710
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
-    sqlite_with_rowid=False,
-)
-
-reached = sa.Table(
-    "reached",  # store.reach.Reach of a post of a source, field by field, as it was then
-    metadata[Group.POST],
-    post_id("post_id", primary_key=True),
-    key("at"),
-    *(
-        sa.Column(name, sa.Integer, nullable=False)
-        for name in ("subscribed", "carried", "have", "seen", "flagged", "gone", "dismissed")
-    ),
-    sqlite_with_rowid=False,
-)
-
-reap = sa.Table(
-    "reap",  # posts that one pass of the reaper found in no box; a second pass later must agree
-    metadata[Group.POST],
-    post_id("post_id", primary_key=True),
-    big("found"),
     sqlite_with_rowid=False,
 )

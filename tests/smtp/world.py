@@ -8,7 +8,7 @@ anna, bob and root (an administrator) log in with ``secret``; cara is disabled; 
 import asyncio
 import ssl
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.greylist import Greylist
 from opostd.smtp.proxy import Network
 from opostd.smtp.timing import Timing
 from opostd.store import accounts, boxes, changes, posts, provision
@@ -74,6 +75,7 @@ class Setup:
     proxies: tuple[Network, ...] = ()
     forwarders: tuple[Network, ...] = ()
     examiner: Examiner | None = None
+    greylist: Callable[[Store], Greylist] | None = None
 
 
 class World:
@@ -110,6 +112,7 @@ class World:
             forwarders=self.setup.forwarders,
             demo=self.setup.demo,
             examiner=self.setup.examiner,
+            greylist=self.setup.greylist and self.setup.greylist(self.store),
         )
         implicit = self.setup.implicit_tls
         self.server = await asyncio.get_running_loop().create_server(
