@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
 from opostd.checks import arc, dkim, dmarc, results, spf
@@ -81,13 +82,8 @@ class Checks:
 
     async def check(self, message: Message, *, peer: str, helo: str, mail_from: str) -> Findings:
         """message: as it came.  peer: an address; a client by a UNIX socket has none and is not asked about."""
-        try:
-            address = ip_address(peer.partition("%")[0])
-        except ValueError:
-            return Findings(Verdict.TAKE, None)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if not self.active or address.is_loopback:
+        address = _address(peer)
+        if address is None or not self.active or address.is_loopback:
             return Findings(Verdict.TAKE, None)
         loop = asyncio.get_running_loop()
         deadline, now, body = loop.time() + self._settings.timeout_s, self._now(), Body(message)
@@ -171,6 +167,15 @@ class Checks:
         if wanted and policy.percent < 100 and self._chance() * 100 >= policy.percent:
             wanted -= 1
         return (Verdict.TAKE, Verdict.JUNK, Verdict.DMARC)[wanted]
+
+
+@lru_cache(256)  # most mail comes from a few servers
+def _address(peer: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 async def _until(deadline: float, work: Coroutine[Any, Any, T], otherwise: T) -> T:

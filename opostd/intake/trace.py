@@ -16,6 +16,7 @@ from opostd.model.ids import PostId, post_id_text
 
 # What the client may have said of itself and we repeat; a comment, a quote or a space would change the field.
 _FOREIGN = re.compile(r"[^A-Za-z0-9._:%+\-\[\]]")
+_SUSPECTS = frozenset({b"return-path", b"delivered-to", b"authentication-results"})
 _AUTHSERV_ID = re.compile(rb'(?:[ \t]*\([^()]*\))*[ \t]*"?([^\s;"()]+)')
 
 
@@ -69,6 +70,8 @@ def return_path(mail_from: str) -> Field:
 
 def without_forgeries(message: Message, *, hostname: str, domains: tuple[str, ...]) -> Message:
     """Less what only a final delivery, or only this server, may say."""
+    if _SUSPECTS.isdisjoint([each.name for each in message.fields]):
+        return message
     ours = {name.lower().encode() for name in (hostname, *domains)}
 
     def forged(each: Field) -> bool:

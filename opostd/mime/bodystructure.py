@@ -9,6 +9,7 @@ from opostd.mime import pieces
 from opostd.mime.envelope import envelope
 from opostd.mime.headers import disposition, joined, media, token, unfolded
 from opostd.mime.octets import nstring, pairs
+from opostd.mime.remember import remembered
 from opostd.mime.scan import Kind, Part, Tree
 
 _US_ASCII = b'("charset" "us-ascii")'  # RFC 2045 5.2: what a part is that does not say
@@ -106,10 +107,8 @@ class _Said:
             return b'"message"', b'"rfc822"', b"NIL"
         if said is None or (kind is Kind.LEAF and said.type.lower() == b"multipart"):
             return b'"text"', b'"plain"', _US_ASCII  # a multipart without a boundary is none either
-        params = said.params
-        if kind is Kind.LEAF and said.type.lower() == b"text" and said.param(b"charset") is None:
-            params = (*params, (b"charset", b"us-ascii"))
-        return nstring(said.type), nstring(said.subtype), pairs(joined(params))
+        value = self.texts[b"content-type"]
+        return _shown_leaf(value) if kind is Kind.LEAF else _shown(value)
 
     def extension(self) -> bytes:
         """Disposition, language, location, with a space before each."""
@@ -126,3 +125,22 @@ class _Said:
         if not tags:
             return b"NIL"
         return nstring(tags[0]) if len(tags) == 1 else b"(" + b" ".join(map(nstring, tags)) + b")"
+
+
+@remembered(256, 200)
+def _shown(content_type: bytes) -> tuple[bytes, bytes, bytes]:
+    """Type, subtype and parameter list of what is one."""
+    said = media(content_type)
+    assert said is not None
+    return nstring(said.type), nstring(said.subtype), pairs(joined(said.params))
+
+
+@remembered(256, 200)
+def _shown_leaf(content_type: bytes) -> tuple[bytes, bytes, bytes]:
+    """The same; text is in a charset, also where none is said."""
+    said = media(content_type)
+    assert said is not None
+    if said.type.lower() != b"text" or said.param(b"charset") is not None:
+        return _shown(content_type)
+    params = (*said.params, (b"charset", b"us-ascii"))
+    return nstring(said.type), nstring(said.subtype), pairs(joined(params))

@@ -9,12 +9,12 @@ from opostd.mime.headers import unfolded
 from opostd.mime.octets import nstring
 
 _LISTS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
-_TEXTS = (b"date", b"subject", b"in-reply-to", b"message-id")
+_TEXTS = (b"date", b"subject", b"in-reply-to", b"message-id", b"references")
 _WANTED = frozenset(_LISTS + _TEXTS)
 
 
 class Header:
-    """What a header block says that the envelope needs.
+    """What a header block says that the envelope needs, and the thread.
 
     texts: unfolded values by lower-case name.  lists: entries by lower-case name; at most MAX_ADDRESSES together.
     """

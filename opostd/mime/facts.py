@@ -11,7 +11,7 @@ from opostd.mime.bodystructure import structures
 from opostd.mime.charsets import clean_line
 from opostd.mime.dates import sent
 from opostd.mime.envelope import Header
-from opostd.mime.headers import decode_words, unfolded
+from opostd.mime.headers import decode_words
 from opostd.mime.scan import MAX_HEADER_OCTETS, Tree, pack, scan
 from opostd.mime.sought import sought_of
 from opostd.mime.text import Texts
@@ -31,15 +31,14 @@ def new_post(raw: bytes, *, id: PostId, now: int) -> NewPost:
     looked_at = _looked_at(raw, tree)
     read, texts = Header(looked_at), Texts(raw, tree)
     # The preview first: what it has read of a short text serves the search text too.
-    found = _facts(raw, tree, looked_at, read, texts, id, now)
+    found = _facts(raw, tree, read, texts, id, now)
     return NewPost(found, raw, texts.search_text(), sought_of(looked_at, read))
 
 
 def facts(raw: bytes, *, id: PostId, now: int) -> PostFacts:
     """The facts alone, without the search text.  now: the time of acceptance in seconds."""
     tree = scan(raw)
-    looked_at = _looked_at(raw, tree)
-    return _facts(raw, tree, looked_at, Header(looked_at), Texts(raw, tree), id, now)
+    return _facts(raw, tree, Header(_looked_at(raw, tree)), Texts(raw, tree), id, now)
 
 
 def _looked_at(raw: bytes, tree: Tree) -> bytes:
@@ -47,7 +46,7 @@ def _looked_at(raw: bytes, tree: Tree) -> bytes:
 
 
 def _facts(
-    raw: bytes, tree: Tree, looked_at: bytes, read: Header, texts: Texts, id: PostId, now: int
+    raw: bytes, tree: Tree, read: Header, texts: Texts, id: PostId, now: int
 ) -> PostFacts:  # fmt: skip
     header = raw[: tree.parts[0].body]
     body, bodystructure = structures(raw, tree)
@@ -66,7 +65,7 @@ def _facts(
         sender=_sender(read),
         subject=decode_words(read.texts.get(b"subject", b"")),
         message_id=clean_line(message_id.decode("latin-1"))[:MAX_MESSAGE_ID],
-        thread=thread(looked_at, read.texts.get(b"in-reply-to", b""), message_id, id),
+        thread=thread(read.texts, id),
         preview=texts.preview(),
     )
 
@@ -79,15 +78,14 @@ def _sender(read: Header) -> str:
     return ""
 
 
-def thread(header: bytes, in_reply_to: bytes, message_id: bytes, id: PostId) -> PostId:
+def thread(texts: dict[bytes, bytes], id: PostId) -> PostId:
     """16 octets that all messages of a conversation share (RFC 8474 5.2), from the id of its first message.
 
     That is the first of References, else In-Reply-To, else the own Message-ID (RFC 5322 3.6.4); without any of them
     the post's own id.
     """
-    references = next((value for name, _, value in unfolded(header) if name == b"references"), b"")
-    for value in (references, in_reply_to, message_id):
-        if match := _MSG_ID.search(value):
+    for name in (b"references", b"in-reply-to", b"message-id"):
+        if match := _MSG_ID.search(texts.get(name, b"")):
             left, at, domain = match[1].rpartition(b"@")
             root = left + at + domain.lower()  # a domain has no case, what is before it has
             return PostId(hashlib.blake2b(root, digest_size=_THREAD_OCTETS, person=b"opostd thread").digest())

@@ -53,7 +53,7 @@ def sought_of(block: bytes, read: Header) -> Sought:
         cc=_mailbox(lists.get(b"cc")),
         sender_display=_display(lists.get(b"from")),
         to_display=_display(lists.get(b"to")),
-        references=_references(block, texts),
+        references=_references(texts),
         head=_head(block),
     )
 
@@ -78,11 +78,10 @@ def _display(entries: list[Address] | None) -> str:
     return _key(shown)
 
 
-def _references(block: bytes, texts: dict[bytes, bytes]) -> str:
+def _references(texts: dict[bytes, bytes]) -> str:
     """The own message id, or an empty line, then those of References, else the first of In-Reply-To; a line each."""
     own = _ids(texts.get(b"message-id", b""))[:1] or [""]
-    value = next((value for name, _, value in unfolded(block) if name == b"references"), b"")
-    named = _ids(value) or _ids(texts.get(b"in-reply-to", b""))[:1]
+    named = _ids(texts.get(b"references", b"")) or _ids(texts.get(b"in-reply-to", b""))[:1]
     if len(named) > MAX_REFERENCES:
         named = named[:1] + named[1 - MAX_REFERENCES :]
     return "\n".join(own + named)

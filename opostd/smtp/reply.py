@@ -20,8 +20,11 @@ class Reply:
     octets: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        lines = (self.text,) if isinstance(self.text, str) else self.text
         prefix = f"{self.enhanced} " if self.enhanced else ""
+        if isinstance(self.text, str):
+            object.__setattr__(self, "octets", f"{self.code} {prefix}{self.text}\r\n".encode("ascii"))
+            return
+        lines = self.text
         last = len(lines) - 1
         wire = "".join(f"{self.code}{' ' if at == last else '-'}{prefix}{line}\r\n" for at, line in enumerate(lines))
         object.__setattr__(self, "octets", wire.encode("ascii"))

@@ -163,7 +163,10 @@ def apply(envelope: Envelope, event: Event) -> tuple[Envelope, Reply]:
     """The next envelope and the reply.  The event has passed its checks."""
     match event:
         case Rcpt():
-            return replace(envelope, recipients=(*envelope.recipients, event)), say.RECIPIENT_OK
+            hello, extended, mail_from = envelope.hello, envelope.extended, envelope.mail_from  # replace is slow
+            named = (*envelope.recipients, event)
+            refused, chunked = envelope.refused, envelope.chunked
+            return Envelope(hello, extended, mail_from, envelope.params, named, refused, chunked), say.RECIPIENT_OK
         case Refusal(reply):
             return replace(envelope, refused=envelope.refused + 1), reply
         case Chunk(octets):
