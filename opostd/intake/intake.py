@@ -269,9 +269,10 @@ class Intake:
             octets = await off_loop(len(whole.rest), lambda: whole.octets)
             post = await off_loop(len(octets), partial(new_post, octets, id=id_, now=now))
             services = [place for place in places if isinstance(place, Service)]
-            if (terms.hold_until or terms.require_tls) and (services or any(each.held for each in unique)):
+            asked = terms.hold_until or terms.require_tls or terms.returned_after
+            if asked and (services or any(each.held for each in unique)):
                 # What acts on a letter does so now, and what waits for a moderator comes when they say.
-                raise NotAllowed("no future release and no REQUIRETLS for this address")
+                raise NotAllowed("no future release, no REQUIRETLS and no BY for this address")
             if services:
                 await self._groups.desk.serve(services, message, post.facts, mail_from=mail_from, account=account)
                 if len(services) == len(places):  # it has done all that it was sent for

@@ -38,7 +38,8 @@ class Action(Enum):
 class Status:
     """What is told of one recipient.  status: an enhanced code; remote, diagnostic: the server that said so, and what.
 
-    until: of a delay, when it is given up; 0 for none.
+    until: of a delay, when it is given up; 0 for none.  asked: the sender has asked for it by BY (RFC 2852), whatever
+    NOTIFY says but NEVER.
     """
 
     wish: Wish
@@ -47,16 +48,21 @@ class Status:
     remote: str = ""
     diagnostic: str = ""
     until: int = 0
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The message that is told of.  header: with the empty line; raw: all of it, or empty where it is not returned."""
+    """The message that is told of.  header: with the empty line; raw: all of it, or empty where it is not returned.
+
+    deliver_by: as its sender has set it, 0 for none.
+    """
 
     envid: str
     arrived: int
     header: bytes
     raw: bytes
+    deliver_by: int = 0
 
 
 def _sentences(action: Action, tongue: Tongue) -> tuple[str, str]:
@@ -155,6 +161,8 @@ def _machine(about: About, statuses: Sequence[Status], hostname: str, now: int, 
     if about.envid:
         groups[0].append(("Original-Envelope-Id", xtext(about.envid)))
     groups[0].append(("Arrival-Date", formatdate(about.arrived)))
+    if about.deliver_by:
+        groups[0].append(("Deliver-By-Date", formatdate(about.deliver_by)))  # RFC 2852 5
     for each in statuses:
         fields = []
         kind, _, original = each.wish.orcpt.partition(";")

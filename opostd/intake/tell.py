@@ -62,7 +62,11 @@ class Teller:
     ) -> tuple[Mailing, ...]:
         """One notification of recipients that had the same fate, or none.  Raises Unavailable."""
         local = self._router.is_ours(origin.sender)
-        told = [each for each in statuses if wants(each.wish, each.action, local=local)]
+        told = [
+            each
+            for each in statuses
+            if wants(each.wish, each.action, local=local) or (each.asked and Notify.NEVER not in each.wish.notify)
+        ]
         if not told:
             return ()
         if not origin.sender:
@@ -84,7 +88,7 @@ class Teller:
             raw = b""  # who knows whether each server on the way takes 8 bits; the header can be encoded
         id_, now = new_post_id(), self._now()
         octets = report(
-            About(origin.envid, arrived, header, raw),
+            About(origin.envid, arrived, header, raw, origin.terms.deliver_by),
             told,
             to=origin.sender,
             hostname=self._hostname,

@@ -339,12 +339,24 @@ class Terms:
     """What a sender asks of the way.
 
     require_tls: only to servers that are who they should be, under TLS (RFC 8689); priority: -9 to 9 (RFC 6710);
-    hold_until: not before that time, 0 for at once (RFC 4865).
+    hold_until: not before that time, 0 for at once (RFC 4865).  deliver_by: what by_mode says then (RFC 2852): R, it is
+    returned; N, its sender is told, n, and has been; empty, nothing; a T behind it: each relaying is told.
     """
 
     require_tls: bool = False
     priority: int = 0
     hold_until: int = 0
+    deliver_by: int = 0
+    by_mode: str = ""
+
+    @property
+    def returned_after(self) -> int:
+        """The time from which on nobody else is to get it; 0 for none."""
+        return self.deliver_by if self.by_mode.startswith("R") else 0
+
+    @property
+    def traced(self) -> bool:
+        return self.by_mode.endswith("T")
 
 
 NO_TERMS = Terms()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from opostd.smtp.params import MAX_HOLD_S, moment
+from opostd.smtp.params import MAX_HOLD_S, MIN_BY_S, moment
 
 
 class DoorKind(Enum):
@@ -122,6 +122,14 @@ EXTENSIONS: tuple[Extension, ...] = (
         mail=frozenset({"MT-PRIORITY"}),
         deviation="On submission only: who has not logged in goes before nobody. It orders what leaves; what is for"
         " boxes here is there at once. The field MT-Priority (RFC 6758) is not read.",
+    ),
+    Extension(
+        "DELIVERBY",
+        "RFC 2852",
+        lambda offer: f"DELIVERBY {MIN_BY_S}" if offer.kind is DoorKind.SUBMISSION else "",
+        mail=frozenset({"BY"}),
+        deviation="On submission only. What is for boxes here is there at once. With R, a server that does not announce"
+        " it gets no message, and it is refused where a moderator decides. Copies for members of groups have no time.",
     ),
     Extension("LIMITS", "RFC 9422", lambda offer: f"LIMITS RCPTMAX={offer.max_recipients}"),
     Extension("STARTTLS", "RFC 3207", lambda offer: "STARTTLS" if offer.tls and not offer.secure else ""),

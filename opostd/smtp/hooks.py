@@ -67,8 +67,10 @@ class Hooks:
         return params.hold_until > self._intake.now() + MAX_HOLD_S
 
     def _terms(self, params: MailParams) -> Terms:
-        hold_until = self._intake.now() + params.hold_for if params.hold_for else params.hold_until
-        return Terms(params.require_tls, params.priority, hold_until)
+        now = self._intake.now()
+        hold_until = now + params.hold_for if params.hold_for else params.hold_until
+        deliver_by = max(now + params.by_s, 1) if params.by_mode else 0
+        return Terms(params.require_tls, params.priority, hold_until, deliver_by, params.by_mode)
 
     async def handle_RCPT(
         self, server: "SmtpSession", session: Any, envelope: Any, path: Path

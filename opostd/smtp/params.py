@@ -1,9 +1,9 @@
 """ESMTP parameters of MAIL and RCPT.
 
 Pure.  RFC 5321 4.1.2 (esmtp-param), RFC 1870 (SIZE), RFC 6152 and 3030 (BODY), RFC 4954 5 (AUTH), RFC 6531 (SMTPUTF8),
-RFC 3461 (RET, ENVID, NOTIFY, ORCPT), RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 8689 (REQUIRETLS).
-What must stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep their case (ENVID, ORCPT), and
-nothing stands twice.
+RFC 2852 (BY), RFC 3461 (RET, ENVID, NOTIFY, ORCPT), RFC 4865 (HOLDFOR, HOLDUNTIL), RFC 6710 (MT-PRIORITY), RFC 8689
+(REQUIRETLS).  What must stay true: numbers are ``1*20DIGIT`` before ``int`` sees them, values keep their case (ENVID,
+ORCPT), and nothing stands twice.
 """
 
 import re
@@ -31,7 +31,8 @@ class UnknownParameter(BadSyntax):
 class MailParams:
     """Of MAIL.  size: octets as declared; auth: the xtext of AUTH=; None where absent.  ret, envid: DSN.
 
-    hold_for: seconds; hold_until: seconds since 1970; 0 where absent.
+    hold_for: seconds; hold_until: seconds since 1970; 0 where absent.  by_s: seconds from now, which may be past;
+    by_mode: R, N, RT, NT, or empty.
     """
 
     size: int | None = None
@@ -44,6 +45,8 @@ class MailParams:
     priority: int = 0
     hold_for: int = 0
     hold_until: int = 0
+    by_s: int = 0
+    by_mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 _PRIORITY = re.compile(r"0|-?[1-9]\Z")  # RFC 6710 8
 _INTERVAL = re.compile(r"[1-9][0-9]{0,8}\Z")  # RFC 4865 4
 _UTC = "%Y-%m-%dT%H:%M:%SZ"  # of RFC 3339, as RFC 4865 4 has it
+_BY = re.compile(r"([+-]?[0-9]{1,9});([NR])(T?)\Z", re.IGNORECASE)  # RFC 2852 4
+MIN_BY_S = 60  # what waits is looked at every few seconds, and a message has to be sent too
 MAX_HOLD_S = 366 * 86400  # what stays longer is better sent again by who wants it
 MAX_ENVID = 100  # RFC 3461 4.4
 MAX_ORCPT = 500  # RFC 3461 4.2
@@ -104,7 +109,7 @@ def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
         return NO_MAIL_PARAMS
     size: int | None = None
     body, smtputf8, auth, ret, envid = Body.SEVEN_BIT, False, None, "", ""
-    require_tls, priority, hold_for, hold_until = False, 0, 0, 0
+    require_tls, priority, hold_for, hold_until, by_s, by_mode = False, 0, 0, 0, 0, ""
     for name, value in _split(text, allowed).items():
         if name == "SIZE":
             size = int(_value(name, value, lambda v: _SIZE.match(v) is not None))
@@ -130,11 +135,23 @@ def mail_params(text: str, allowed: frozenset[str]) -> MailParams:
             hold_for = int(_value(name, value, lambda v: _INTERVAL.match(v) is not None and int(v) <= MAX_HOLD_S))
         elif name == "HOLDUNTIL":
             hold_until = _moment(value or "")
+        elif name == "BY":
+            by_s, by_mode = _by(value or "")
         else:
             raise UnknownParameter(0, "a parameter of MAIL")
     if hold_for and hold_until:
         raise BadSyntax(0, "HOLDFOR or HOLDUNTIL")
-    return MailParams(size, body, smtputf8, auth, ret, envid, require_tls, priority, hold_for, hold_until)
+    return MailParams(
+        size, body, smtputf8, auth, ret, envid, require_tls, priority, hold_for, hold_until, by_s, by_mode
+    )
+
+
+def _by(value: str) -> tuple[int, str]:
+    """``120;R``: seconds, and what is to be done after them."""
+    match = _BY.match(value)
+    if match is None or (match[2] in "Rr" and int(match[1]) <= 0):
+        raise BadSyntax(0, "a time and a mode such as 120;R")
+    return int(match[1]), (match[2] + match[3]).upper()
 
 
 def _moment(value: str) -> int:

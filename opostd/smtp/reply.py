@@ -114,6 +114,7 @@ NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "address needs SMTPUTF8")
 BAD_PARAMETER = Reply(501, "5.5.4", "parameter has a bad value, or stands twice")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "parameter not known")
 TOO_BIG = Reply(552, "5.3.4", "message too big")
+TOO_SOON = Reply(550, "5.4.7", "cannot promise to deliver in so short a time")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients")
 
 NO_SUCH_ADDRESS = Reply(550, "5.1.1", "no such address here")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from opostd.model.records import Place
 from opostd.smtp import reply as say
-from opostd.smtp.params import NO_MAIL_PARAMS, Body, MailParams, RcptParams
+from opostd.smtp.params import MIN_BY_S, NO_MAIL_PARAMS, Body, MailParams, RcptParams
 from opostd.smtp.path import Path
 from opostd.smtp.reply import Reply
 
@@ -142,6 +142,8 @@ def check_mail(mail: Mail, rules: Rules) -> Reply | None:
         return say.NEEDS_SMTPUTF8  # RFC 6531 3.5
     if mail.params.size is not None and mail.params.size > rules.max_message_octets:
         return say.TOO_BIG  # RFC 1870 6.1
+    if mail.params.by_mode.startswith("R") and mail.params.by_s < MIN_BY_S:
+        return say.TOO_SOON  # RFC 2852 4
     return None
 
 

@@ -28,7 +28,7 @@ _LATER = sa.update(_out).where(*_THIS).returning(_out.c.domain)
 _COLUMNS = (
     *_KEY, _out.c.domain, _out.c.attempts, _out.c.next_at, _out.c.created, _out.c.last_error, _out.c.warned,
     _out.c.sender, _out.c.envid, _out.c.ret, _out.c.notify, _out.c.orcpt, _out.c.via,
-    _out.c.require_tls, _out.c.priority,
+    _out.c.require_tls, _out.c.priority, _out.c.deliver_by, _out.c.by_mode,
 )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ class Leaving:
 class Later:
     """An attempt that failed: the next is at that time.  warned: the sender is told now that it takes long.
 
-    counted: false where it was no attempt, for its server was never asked.
+    counted: false where it was no attempt, for its server was never asked.  by_mode: of its terms, where it changes.
     """
 
     key: Key
@@ -77,11 +77,13 @@ class Later:
     next_at: int
     warned: bool = False
     counted: bool = True
+    by_mode: str = ""
 
 
 def _leaving(row: Sequence[object]) -> Leaving:
     post, address, domain, attempts, next_at, created, last_error, warned, sender, envid, ret, *rest = row
-    notify, orcpt, via, require_tls, priority = rest
+    notify, orcpt, via, require_tls, priority, deliver_by, by_mode = rest
+    terms = Terms(bool(require_tls), priority, 0, deliver_by, str(by_mode))  # type: ignore[arg-type]
     return Leaving(
         PostId(post),  # type: ignore[arg-type]
         str(address),
@@ -91,7 +93,7 @@ def _leaving(row: Sequence[object]) -> Leaving:
         created,  # type: ignore[arg-type]
         str(last_error),
         bool(warned),
-        Origin(str(sender), str(envid), str(ret), Terms(bool(require_tls), priority)),  # type: ignore[arg-type]
+        Origin(str(sender), str(envid), str(ret), terms),
         Notify(notify),  # type: ignore[arg-type]
         str(orcpt),
         str(via),
@@ -155,6 +157,8 @@ def settle(tx: Tx, done: Sequence[Key], later: Sequence[Later], reports: Sequenc
         }
         if each.warned:
             values["warned"] = True
+        if each.by_mode:
+            values["by_mode"] = each.by_mode
         if not each.counted:
             values["attempts"] = _out.c.attempts - 1
         found |= tx.execute(_LATER.values(**values), _bound(each.key)).first() is not None

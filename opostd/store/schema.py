@@ -23,7 +23,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0022"
+REVISION = "0023"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -378,6 +378,8 @@ outgoing = sa.Table(
     text("via"),  # the address of the source whose copy it is; empty: its sender named the address
     sa.Column("require_tls", sa.Boolean, nullable=False, server_default=sa.false()),  # RFC 8689
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # RFC 6710
+    big("deliver_by", default=0),  # RFC 2852
+    text("by_mode"),  # model.records.Terms
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,

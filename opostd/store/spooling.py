@@ -77,7 +77,8 @@ def spool(tx: Tx, mailings: Sequence[Mailing], now: int, delivered: Set[PostId] 
         ]
         for address in named:  # who is named gets no copy of a group's beside it
             copies.pop(address.lower(), None)
-        outgoing = {**common, "priority": terms.priority}
+        by = {"deliver_by": terms.deliver_by, "by_mode": terms.by_mode}
+        outgoing = {**common, **by, "priority": terms.priority}
         elsewhere += [{**outgoing, **_address(place, wish)} for place, wish in (*named.values(), *copies.values())]
     for rows in chunks(boxes):
         insert_new(tx, schema.spool, rows)
@@ -133,5 +134,5 @@ def _address(place: Outside, wish: Wish) -> dict[str, object]:
         return {"address": address, "domain": domain, "via": "", "notify": int(wish.notify), "orcpt": wish.orcpt}
     return {
         "address": address, "domain": domain, "via": storable(place.via), "notify": int(Notify.FAILURE), "orcpt": "",
-        "sender": storable(place.return_path), "envid": "", "ret": "HDRS",
+        "sender": storable(place.return_path), "envid": "", "ret": "HDRS", "deliver_by": 0, "by_mode": "",
     }  # fmt: skip

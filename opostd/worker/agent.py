@@ -25,7 +25,7 @@ from opostd.store import outgoing, posts
 from opostd.store.outgoing import Key, Later, Leaving
 from opostd.store.run import Store
 from opostd.store.spooling import HELD_AT
-from opostd.worker.answer import Fate, Outcome
+from opostd.worker.answer import EXPIRED, Fate, Outcome
 from opostd.worker.host import Host, NoService, NoSuchDomain
 from opostd.worker.hosts import Hosts
 from opostd.worker.message import parcel
@@ -279,6 +279,10 @@ class DeliveryAgent:
         """One job, settled; the session that may carry the next."""
         if not self._ours(job):
             return session
+        if 0 < job.origin.terms.returned_after <= self._now():
+            expired = Outcome(Fate.FAILED, EXPIRED, "not delivered by the time that its sender has set")
+            await self._settle(job, [expired] * len(job.rows))
+            return session
         try:
             raw = await self._store.run(posts.raw, job.post)
         except LostPost as error:
@@ -322,7 +326,8 @@ class DeliveryAgent:
 
     def _envelope(self, job: Job) -> Envelope:
         wishes = tuple(row.wish for row in job.rows)
-        return Envelope(job.origin.sender, wishes, job.origin.envid, job.origin.ret, job.origin.terms)
+        by_s = job.origin.terms.deliver_by - self._now()
+        return Envelope(job.origin.sender, wishes, job.origin.envid, job.origin.ret, job.origin.terms, by_s)
 
     def _ours(self, job: Job) -> bool:
         now = self._now()

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+EXPIRED = "5.4.7"  # RFC 3463 3.5: delivery time expired
 MAX_TEXT = 500  # characters of an answer that are kept
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?: |\Z)")
@@ -70,7 +71,7 @@ class Fate(Enum):
 class Outcome:
     """status: an enhanced code; host: who said text, empty where we did.
 
-    reports: the server has promised to tell of success itself.
+    reports: the server has promised to tell of success itself; timed: to keep to the time of RFC 2852.
     """
 
     fate: Fate
@@ -78,12 +79,13 @@ class Outcome:
     text: str
     host: str = ""
     reports: bool = False
+    timed: bool = False
 
 
-def outcome(said: Answer, host: str, *, reports: bool = False) -> Outcome:
+def outcome(said: Answer, host: str, *, reports: bool = False, timed: bool = False) -> Outcome:
     """Of a recipient, or of all where it answers MAIL or the message."""
     if said.good:
-        return Outcome(Fate.TAKEN, said.enhanced or "2.0.0", str(said), host, reports)
+        return Outcome(Fate.TAKEN, said.enhanced or "2.0.0", str(said), host, reports, timed)
     if said.code < 500 or said.code in _OURS:
         return Outcome(Fate.LATER, said.enhanced or "4.0.0", str(said), host)
     return Outcome(Fate.FAILED, said.enhanced or "5.0.0", str(said), host)

@@ -1,9 +1,9 @@
 """A connection to another server: opened, secured, logged in, and used for one message after the other.
 
 RFC 5321 4.5.3.2 (timeouts), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 1870 (SIZE), RFC 6152
-(8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 5.2.1 (DSN), RFC 8689 (REQUIRETLS), RFC 6710 (MT-PRIORITY).  What must stay
-true: a password is told under TLS or on loopback only; what a server said before TLS counts for nothing after it; every
-wait ends; what it answers is bounded.
+(8BITMIME), RFC 6531 (SMTPUTF8), RFC 2852 (DELIVERBY), RFC 3461 5.2.1 (DSN), RFC 8689 (REQUIRETLS), RFC 6710
+(MT-PRIORITY).  What must stay true: a password is told under TLS or on loopback only; what a server said before TLS
+counts for nothing after it; every wait ends; what it answers is bounded.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from opostd.model.records import NO_TERMS, Notify, Terms, Wish
-from opostd.worker.answer import Answer, BadAnswer, Fate, Outcome, answer, outcome, read_line
+from opostd.worker.answer import EXPIRED, Answer, BadAnswer, Fate, Outcome, answer, outcome, read_line
 from opostd.worker.dane import vouched_for
 from opostd.worker.host import Host, NoService, NoSuchDomain, chain_of, context_for
 from opostd.worker.message import Parcel
@@ -38,13 +38,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Of one transaction.  sender: empty for ``<>``; envid, ret, terms: as they came."""
+    """Of one transaction.  sender: empty for ``<>``; envid, ret, terms: as they came; by_s: left until deliver_by."""
 
     sender: str
     wishes: tuple[Wish, ...]
     envid: str = ""
     ret: str = ""
     terms: Terms = NO_TERMS
+    by_s: int = 0
 
 
 class Session:
@@ -215,6 +216,12 @@ class Session:
             return Outcome(Fate.FAILED, "5.6.3", f"{self.host.name} takes no 8-bit message")
         if envelope.terms.require_tls and not self.keeps_tls:
             return Outcome(Fate.FAILED, NO_REQUIRETLS, f"{self.host.name} does not keep to REQUIRETLS")
+        if envelope.terms.returned_after:
+            least = self._offers.get("DELIVERBY")
+            if least is None:
+                return Outcome(Fate.FAILED, "5.3.3", f"{self.host.name} promises no time of delivery")
+            if envelope.by_s < (int(least) if least.isascii() and least.isdigit() and len(least) < 10 else 1):
+                return Outcome(Fate.FAILED, EXPIRED, f"{self.host.name} cannot deliver in {max(envelope.by_s, 0)} s")
         limit = self._offers.get("SIZE", "")
         if limit.isascii() and limit.isdigit() and 0 < int(limit[:20]) < parcel.size:
             return Outcome(Fate.FAILED, "5.3.4", f"{self.host.name} takes {limit[:20]} octets at most")
@@ -258,8 +265,8 @@ class Session:
                 raise BadAnswer(f"an answer to no message: {said}")
         elif said.good:
             raise BadAnswer(f"an answer to no DATA: {said}")
-        reports = "DSN" in self._offers
-        outcomes[:] = [each or outcome(said, self.host.name, reports=reports) for each in outcomes]
+        reports, timed = "DSN" in self._offers, "DELIVERBY" in self._offers
+        outcomes[:] = [each or outcome(said, self.host.name, reports=reports, timed=timed) for each in outcomes]
         if said.code == 421:
             self.abort()
         return True
@@ -280,6 +287,8 @@ class Session:
             words.append("REQUIRETLS")
         if envelope.terms.priority and "MT-PRIORITY" in self._offers:
             words.append(f"MT-PRIORITY={envelope.terms.priority}")
+        if envelope.terms.by_mode and "DELIVERBY" in self._offers:
+            words.append(f"BY={envelope.by_s};{envelope.terms.by_mode.upper()}")
         if "DSN" in self._offers:
             words += [f"RET={envelope.ret}"] * bool(envelope.ret) + [f"ENVID={envelope.envid}"] * bool(envelope.envid)
         return " ".join(words)

@@ -8,7 +8,7 @@ from opostd.model.errors import BadSyntax
 from opostd.smtp.params import Body, MailParams, RcptParams, UnknownParameter, mail_params, rcpt_params
 
 MAIL = frozenset(
-    {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID", "REQUIRETLS", "MT-PRIORITY", "HOLDFOR", "HOLDUNTIL"}
+    {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID", "REQUIRETLS", "MT-PRIORITY", "HOLDFOR", "HOLDUNTIL", "BY"}
 )
 RCPT = frozenset({"NOTIFY", "ORCPT"})
 
@@ -17,6 +17,8 @@ GOOD_MAIL = [
     ("SIZE=0", MailParams(size=0)),
     ("size=123 body=8bitmime", MailParams(size=123, body=Body.EIGHT_BIT)),
     ("BODY=binarymime", MailParams(body=Body.BINARY)),
+    ("BY=+120;r", MailParams(by_s=120, by_mode="R")),
+    ("BY=-000000005;NT", MailParams(by_s=-5, by_mode="NT")),
     ("BODY=7BIT  SMTPUTF8 ", MailParams(smtputf8=True)),
     ("SIZE=99999999999999999999", MailParams(size=99999999999999999999)),
     ("AUTH=<>", MailParams(auth="<>")),
@@ -29,7 +31,7 @@ GOOD_MAIL = [
 
 BAD_MAIL = [
     "SIZE", "SIZE=", "SIZE=-1", "SIZE=+5", "SIZE=1_0", "SIZE=abc", "SIZE=1.5", "SIZE=123456789012345678901", "SIZE=٣",
-    "SIZE=1 SIZE=1", "BODY", "BODY=BINARY", "BODY=8BIT", "SMTPUTF8=1", "SMTPUTF8 smtputf8", "AUTH=a+3", "AUTH=a+3d",
+    "SIZE=1 SIZE=1", "BODY", "BODY=BINARY", "BY=5;TR", "BY=5,R", "BY=--5;N", "BODY=8BIT", "SMTPUTF8=1", "SMTPUTF8 smtputf8", "AUTH=a+3", "AUTH=a+3d",
     "=1", "SI ZE=1 = ", "SIZE=1=2", "ENVID=", "ENVID=" + "a" * 101, "RET=ALL", "SIZE=1\t2", "\x01",
     "REQUIRETLS=", "REQUIRETLS=YES", "MT-PRIORITY", "MT-PRIORITY=10", "MT-PRIORITY=+1", "MT-PRIORITY=-0", "MT-PRIORITY=٣",
     "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=01", "HOLDFOR=31622401", "HOLDFOR=-5", "HOLDFOR=9999999999", "HOLDUNTIL=now",
