@@ -8,37 +8,31 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
-from opostd.imap import access, extensions, faults
-from opostd.imap.commands.select import permanent_flags
+from opostd.imap import extensions, faults
 from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
 from opostd.imap.format.any import format_response
 from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
-from opostd.imap.notices import Notices
+from opostd.imap.news import BOX_GONE, News
 from opostd.imap.progress import Waiting
 from opostd.imap.progress import code as progress_code
 from opostd.imap.session import Services, Session
 from opostd.imap.state.machine import State, refusal
-from opostd.imap.state.view import catch_up
-from opostd.imap.state.wishes import Wishes
 from opostd.imap.stream import Gone, Stream, Transport
 from opostd.imap.users import UserCounts
-from opostd.imap.values.responses import BoxFlags, Condition, Continue, Done, Response
+from opostd.imap.values.responses import Condition, Continue, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.imap.wire.cursor import command as read_command
 from opostd.imap.wire.deflate import BadDeflate
 from opostd.imap.wire.framing import Frame, Line, NeedLiteral, Refused
-from opostd.model.errors import BadSyntax, NoSuchBox, OpostError
+from opostd.model.errors import BadSyntax, OpostError
 from opostd.model.records import Account
-from opostd.model.rights import flag_scope
 
 log = logging.getLogger("opostd.imap")
 
 UIDS_ONLY = Done(Condition.BAD, "no message numbers: UIDONLY is enabled", b"UIDREQUIRED")  # RFC 9586 3
-BOX_GONE = "the selected mailbox is not there any more"  # deleted, or not to be read any more: told alike
-RETRY_NOTICES_S = 5.0  # after the store could not be asked: as the hub's tick
 LEAVING = frozenset((b"LOGOUT", b"UNAUTHENTICATE", b"UNSELECT"))  # nothing is read, changed or told
 MAX_ERRORS_BEFORE_LOGIN = 20  # security.md 1.5
 
@@ -71,8 +65,7 @@ class Connection:
         self._busy = False
         self._after_reply: Callable[[], Awaitable[None]] | None = None
         self._errors = 0
-        self._noticed = False  # NOTIFY may have something to tell
-        self._idling: asyncio.Event | None = None  # set where IDLE has something to tell
+        self._news = News(self.session, self._stream, transport, self._leave)
         self.deadline = self._loop.time() + services.settings.login_timeout_s
 
     # Octets
@@ -85,22 +78,22 @@ class Connection:
         """The client has gone."""
         self._stream.lost()
 
-    async def _next(self) -> Frame | Line | NeedLiteral | Refused:
-        stream, asked = self._stream, True
+    async def _next(self, tell: Callable[[], Awaitable[None]] | None) -> Frame | Line | NeedLiteral | Refused:
+        """What the client says next.  tell: tells meanwhile what is due, called again after ``wake``."""
+        stream, news, asked = self._stream, self._news, True
         while not stream.gone:
             if (thing := stream.take()) is not None:
                 return thing
             try:
-                if await stream.inflated():
+                if stream.compressed and await stream.inflated():
                     continue
             except BadDeflate as error:
                 self._bye(str(error))
                 raise Gone from error
-            listens = self.session.notices is not None and not stream.framer.raw_line
-            if listens:
-                await self._tell()
+            if tell is not None:
+                await tell()
             await stream.flush()
-            if stream.gone or stream.fed or (listens and self._noticed):
+            if stream.gone or stream.fed or (tell is not None and news.due):
                 continue  # more has come while that was told
             if asked:
                 self._touch()  # not when it is we who have something to say
@@ -122,7 +115,7 @@ class Connection:
             self._stream.write(format_response(greeting))
             while self.session.state is not State.LOGOUT and not self._stopping:
                 self._busy = False
-                thing = await self._next()
+                thing = await self._next(self._news.tell if self.session.notices is not None else None)
                 self._busy = True
                 await self._take(thing)
             if self._stopping and self.session.state is not State.LOGOUT:
@@ -156,6 +149,10 @@ class Connection:
     def _bye(self, text: str) -> None:
         self._stream.end(format_response(Status(Condition.BYE, text)))
 
+    def _leave(self, text: str) -> NoReturn:
+        self._bye(text)
+        raise Gone
+
     # One command
 
     async def _take(self, thing: Frame | Line | NeedLiteral | Refused) -> None:
@@ -183,8 +180,7 @@ class Connection:
         if self.session.account is None:
             self._errors += 1
             if self._errors >= MAX_ERRORS_BEFORE_LOGIN:
-                self._bye("too many errors")
-                raise Gone
+                self._leave("too many errors")
 
     async def _command(self, frame: Frame) -> None:
         tag = b"*"
@@ -206,7 +202,7 @@ class Connection:
                     done = UIDS_ONLY
                 else:
                     if row.name not in LEAVING:
-                        await self._look_at_rights()
+                        await self._news.look_at_rights()
                     done = await self._handle(row, command)
             self._note(done.condition, f"{name[:40]!r}: {done.text}")
         except (Gone, ConnectionError, asyncio.CancelledError):
@@ -215,10 +211,9 @@ class Connection:
             done = self._fault(error)
             tag = getattr(error, "tag", None) or tag
         if self.session.selected is not None and self.session.selected.live.deleted:
-            self._bye(BOX_GONE)
-            raise Gone
+            self._leave(BOX_GONE)
         if row is not None and self.session.selected is before:  # in the answer to SELECT one picture is enough
-            await self._show(row, may_expunge)
+            await self._news.show(may_expunge=may_expunge, everything=row.tells_all)
         code = done.code
         if done.highestmodseq and self.session.selected is not None:
             code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
@@ -229,19 +224,6 @@ class Connection:
             change, self._after_reply = self._after_reply, None
             await self._stream.flush()
             await change()
-
-    async def _look_at_rights(self) -> None:
-        """Before anything is done with, or told of, a box of another: may it still be read? (RFC 4314 5.1.1)"""
-        box = self.session.selected
-        if box is None or not box.foreign:
-            return
-        before = box.rights
-        if not await access.still(self.session):
-            self._bye(BOX_GONE)
-            raise Gone
-        if flag_scope(before) != flag_scope(box.rights):
-            self._stream.write(format_response(BoxFlags(box.snapshot.keywords_in_use())))
-            self._stream.write(format_response(permanent_flags(box)))
 
     async def _handle(self, row: Row, command: object) -> Done:
         done = row.completed
@@ -286,71 +268,15 @@ class Connection:
         if condition is Condition.NO or (condition is Condition.BAD and self.session.account is not None):
             log.info("imap %s: peer=%s %s", condition.value.decode().lower(), self.peer, what)
 
-    def _show_changes(self, may_expunge: bool) -> None:
-        box = self.session.selected
-        if box is None:
-            return
-        box.view, told = catch_up(
-            box.view, box.snapshot, may_expunge=may_expunge, own=box.own, manner=self.session.manner
-        )
-        box.own.clear()
-        for response in told:
-            self._stream.write(format_response(response))
-
-    async def _show(self, row: Row, may_expunge: bool) -> None:
-        """Changes of the selected box, before a tagged line; after NOTIFY only those that are wanted."""
-        notices = self.session.notices
-        if notices is None:
-            self._show_changes(may_expunge)
-        else:
-            await self._told(notices.of_selected(may_expunge=may_expunge, everything=row.tells_all))
-
-    async def _tell(self, *, idling: bool = False) -> None:
-        """What is due to a client that has said NOTIFY."""
-        self._noticed = False
-        notices, box = self.session.notices, self.session.selected
-        if notices is None or not notices.due:
-            return
-        if box is not None and box.live.deleted:
-            self._bye(BOX_GONE)
-            raise Gone
-        await self._transport.drain()  # small lines never fill a write: here a client is waited for that does not read
-        try:
-            await self._look_at_rights()
-        except OpostError as error:
-            self._tell_later(error)
-            return
-        await self._told(notices.news(may_expunge=idling or notices.wishes.at_once))
-
-    async def _told(self, news: AsyncIterator[Response | bytes]) -> None:
-        try:
-            async for each in news:
-                self._stream.write(each if isinstance(each, bytes) else format_response(each, utf8=self.session.utf8))
-                if self._stream.full:
-                    await self._stream.flush()
-        except faults.TooMuchToNotify as error:  # RFC 5465 5.8
-            self._stream.write(format_response(Status(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW")))
-            self.session.notify(Notices(self.session, Wishes.of(()), self.wake))
-        except OpostError as error:
-            self._tell_later(error)
-
-    def _tell_later(self, error: OpostError) -> None:
-        log.warning("notices not told: %s; trying again", error)
-        self._loop.call_later(RETRY_NOTICES_S, self.wake)
-
-    def wake(self) -> None:
-        self._noticed = True
-        if self._idling is not None:
-            self._idling.set()
-        else:
-            self._stream.wake()
-
     # What handlers ask of the connection (session.Wire)
 
     async def line(self) -> bytes:
+        return await self._line(None)
+
+    async def _line(self, tell: Callable[[], Awaitable[None]] | None) -> bytes:
         self._stream.framer.raw_line = True
         try:
-            thing = await self._next()
+            thing = await self._next(tell)
         finally:
             self._stream.framer.raw_line = False
         if isinstance(thing, Line):
@@ -398,7 +324,7 @@ class Connection:
         old.notify(None)
         if old.account is not None:
             self._users.leave(self, old.account)
-        self.session = Session(self._services, self, failed_logins=old.failed_logins)
+        self.session = self._news.session = Session(self._services, self, failed_logins=old.failed_logins)
         self._stream.framer.limits = frame_limits(BEFORE_LOGIN, self._services.limits.max_message_octets)
         self.deadline = self._loop.time() + self._services.settings.login_timeout_s
         self._stream.end_compression()
@@ -408,60 +334,23 @@ class Connection:
         self.session.account = account
         self._stream.framer.limits = frame_limits(AFTER_LOGIN, self._services.limits.max_message_octets)
 
-    async def tell_changes(self, wait: Awaitable[object]) -> None:
-        self._stream.padded = True
-        try:
-            await self._tell_changes(wait)
-        finally:
-            self._stream.padded = False
-
-    async def _tell_changes(self, wait: Awaitable[object]) -> None:
-        ended = asyncio.ensure_future(wait)
-        box = self.session.selected
+    async def idle(self) -> bytes:
+        box, stream = self.session.selected, self._stream
+        hears = box is not None and self.session.notices is None  # after NOTIFY its watch hears
+        if box is not None and hears:
+            box.live.watchers.add(self._news.wake)
+        stream.padded = True
         self._busy = False  # an idle client is told of a stop at once
-        if self.session.notices is not None:
-            await self._tell_news(ended)
-            self._busy = True
-            return
-        if box is None:
-            await asyncio.wait([ended])
-            self._busy = True
-            return
-        changed = asyncio.Event()
-        box.live.watchers.add(changed.set)
         try:
-            self._show_changes(may_expunge=True)
-            while not ended.done():
-                await self._stream.flush()
-                change = asyncio.ensure_future(changed.wait())
-                try:
-                    await asyncio.wait([ended, change], return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    change.cancel()
-                changed.clear()
-                if box.live.deleted:
-                    raise NoSuchBox(BOX_GONE)
-                await self._look_at_rights()
-                self._show_changes(may_expunge=True)
+            return await self._line(self._news.idle)
         finally:
-            box.live.watchers.discard(changed.set)
             self._busy = True
+            stream.padded = False
+            if box is not None and hears:
+                box.live.watchers.discard(self._news.wake)
 
-    async def _tell_news(self, ended: asyncio.Future[Any]) -> None:
-        """IDLE after NOTIFY: exactly what NOTIFY has asked for (RFC 5465 4)."""
-        self._idling = asyncio.Event()
-        try:
-            while not ended.done():
-                await self._tell(idling=True)
-                await self._stream.flush()
-                news = asyncio.ensure_future(self._idling.wait())
-                try:
-                    await asyncio.wait([ended, news], return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    news.cancel()
-                self._idling.clear()
-        finally:
-            self._idling = None
+    def wake(self) -> None:
+        self._news.wake()
 
     def capabilities(self) -> tuple[str, ...]:
         return extensions.announced(

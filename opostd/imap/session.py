@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,8 +85,8 @@ class Wire(Protocol):
     def logged_in(self, account: Account) -> None:
         """Counts the connection for its user.  Raises LimitReached."""
 
-    async def tell_changes(self, wait: Awaitable[object]) -> None:
-        """IDLE: shows changes of the selected box as they come, until ``wait`` is done."""
+    async def idle(self) -> bytes:
+        """The line that ends IDLE; until it comes, changes of the selected box are told as they happen."""
 
     def wake(self) -> None:
         """Something may be there to be told without being asked: see ``notices``."""

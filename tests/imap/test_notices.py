@@ -115,7 +115,7 @@ def test_too_many_mailboxes(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_the_store_could_not_say_is_told_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opostd.imap.connection.RETRY_NOTICES_S", 0.01)
+    monkeypatch.setattr("opostd.imap.news.RETRY_NOTICES_S", 0.01)
     away: list[bool] = []
     asked = asyncio.Event()
     run_ = store.run

@@ -1,7 +1,5 @@
 """IDLE (RFC 2177): changes of the selected box as they come, until DONE."""
 
-import asyncio
-
 from opostd.imap.session import Reply, Session
 from opostd.imap.values.commands import Bare
 from opostd.imap.values.responses import Condition, Continue, Done
@@ -15,11 +13,6 @@ async def idle(session: Session, _: Bare) -> Reply:
     """
     if session.selected is not None:
         await session.selected.live.bring_up()
-    yield Continue(b"idling")  # goes out with the first flush of tell_changes
-    line = asyncio.ensure_future(session.wire.line())
-    try:
-        await session.wire.tell_changes(line)
-    finally:
-        line.cancel()
-    if (await line).strip().upper() != b"DONE":
+    yield Continue(b"idling")  # goes out with what Wire.idle tells first
+    if (await session.wire.idle()).strip().upper() != b"DONE":
         yield Done(Condition.BAD, "expected DONE")
