@@ -18,6 +18,7 @@ from opostd.store.run import Store
 FACTS_OCTETS = 48 * 1024 * 1024  # about 15,000 posts at 3 KB each
 RAW_OCTETS = 16 * 1024 * 1024
 RAW_KEPT_OCTETS = 1024 * 1024  # a larger message is sliced from the store, never kept
+AT_ONCE_OCTETS = 64 * 1024  # read by the loop itself where the store can: less than the way to a thread and back
 HEADER_OVERHEAD = 150  # an answer's two objects and its place in the dictionary
 SOUGHT_OCTETS = 32 * 1024 * 1024  # what SORT and THREAD look at of about 40,000 posts
 SOUGHT_OVERHEAD = 600  # the record, its strings and its place in the cache
@@ -142,7 +143,7 @@ class Posts:
             return await self._store.run(posts.raw_slice, id_, start, end - start)
         whole = self._raw.get(id_)
         if whole is None:
-            whole = await self._whole(id_)
+            whole = await self._whole(id_, size)
         else:
             self._raw.move_to_end(id_)
         return whole if start == 0 and end >= len(whole) else whole[start:end]
@@ -154,8 +155,11 @@ class Posts:
             for id_, whole in (await self._store.run(posts.raws, ids)).items():
                 self._keep_raw(id_, whole)
 
-    async def _whole(self, id_: PostId) -> bytes:
+    async def _whole(self, id_: PostId, size: int) -> bytes:
         asked = self._asked_raw.get(id_)
+        if asked is None and size <= AT_ONCE_OCTETS and (found := self._store.at_once(posts.raw, id_)) is not None:
+            self._keep_raw(id_, found[0])
+            return found[0]
         if asked is None:
             asked = self._asked_raw[id_] = asyncio.ensure_future(self._store.run(posts.raw, id_))
             asked.add_done_callback(lambda _: self._asked_raw.pop(id_, None))

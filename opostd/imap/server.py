@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet import interfaces, protocol
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -98,7 +98,13 @@ class ImapProtocol(protocol.Protocol):
     def write(self, octets: bytes) -> None:
         self.transport.write(octets)
 
+    def write_pieces(self, pieces: Sequence[bytes]) -> None:
+        self.transport.writeSequence(pieces)
+
     async def drain(self) -> None:
+        if self._writable.is_set():
+            await asyncio.sleep(0)  # a client that reads as fast as we write would keep all others waiting
+            return
         try:
             async with asyncio.timeout(STALLED_S):
                 await self._writable.wait()

@@ -5,7 +5,7 @@ that is gone.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from opostd.imap.limits import FrameLimits
@@ -13,6 +13,7 @@ from opostd.imap.wire.deflate import STEP_OCTETS, Deflater, Inflater
 from opostd.imap.wire.framing import Frame, Framer, Line, NeedLiteral, Refused
 
 FLUSH_OCTETS = 64 * 1024  # put together before a write: Twisted's own high-water mark
+COPIED_OCTETS = 8 * 1024  # to copy so many costs less than to name the pieces to the kernel
 READ_AHEAD_OCTETS = 64 * 1024  # of pipelined commands held while one runs; then the client waits
 
 
@@ -21,8 +22,14 @@ class Transport(Protocol):
 
     def write(self, octets: bytes) -> None: ...
 
+    def write_pieces(self, pieces: Sequence[bytes]) -> None:
+        """As ``write``, without putting them together first."""
+
     async def drain(self) -> None:
-        """Returns when the client reads; raises ConnectionError when it does not for too long."""
+        """Returns when the client reads and others had their turn.
+
+        Raises ConnectionError when it does not read for too long.
+        """
 
     def start_tls(self) -> None: ...
 
@@ -123,14 +130,17 @@ class Stream:
         """Send what was written; where that is much, wait for the client.  Raises Gone, ConnectionError."""
         if not self._out:
             return
-        octets = self._take_out()
+        pieces, octets = self._out, self._out_octets
+        self._out, self._out_octets = [], 0
         if self.gone:
             raise Gone
-        if self._deflater is None:
-            self._transport.write(octets)
+        if self._deflater is not None:
+            await self._write_deflated(b"".join(pieces), self._deflater)
+        elif octets < COPIED_OCTETS:
+            self._transport.write(b"".join(pieces))
         else:
-            await self._write_deflated(octets, self._deflater)
-        if len(octets) >= FLUSH_OCTETS:
+            self._transport.write_pieces(pieces)
+        if octets >= FLUSH_OCTETS:
             await self._transport.drain()
 
     async def _write_deflated(self, octets: bytes, deflater: Deflater) -> None:

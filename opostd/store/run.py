@@ -206,11 +206,15 @@ class Store:
 
         It may be run by the loop itself, so it is nothing for lists and texts of an outsider's length.
         """
+        found = self.at_once(fn, *args, **kwargs)
+        return await self.run(fn, *args, **kwargs) if found is None else found[0]
+
+    def at_once(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T] | None:
+        """What ``glance`` finds without waiting; None where ``run`` is the way."""
         work: _Work | None = getattr(fn, _MARK, None)
         if work is None or work.writes:
             raise TypeError(f"{fn!r} is not marked with reads")
-        found = self._databases[work.group].glance(lambda connection: (fn(Tx(connection), *args, **kwargs),))
-        return await self.run(fn, *args, **kwargs) if found is None else found[0]
+        return self._databases[work.group].glance(lambda connection: (fn(Tx(connection), *args, **kwargs),))
 
     def run_sync(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``run`` for a thread without a loop."""

@@ -1,12 +1,15 @@
 """The cache of posts: bounded, and read ahead in one look."""
 
 import asyncio
+from collections.abc import Sequence
+
+import pytest
 
 from opostd.imap import posts as module
 from opostd.imap.posts import Posts
 from opostd.model.ids import PostId
 from opostd.store import posts
-from opostd.store.run import Store
+from opostd.store.run import Store, Tx
 from tests.store.world import NOW, new_post
 from tests.support.mail import mailing
 
@@ -20,6 +23,31 @@ def test_octets_are_read_ahead(store: Store) -> None:
         await store.close()  # whatever is asked for now was read before
         for each in new:
             assert await cache.raw(each.facts.id, 0, each.facts.size, each.facts.size) == each.raw
+
+    asyncio.run(main())
+
+
+def test_many_who_ask_at_once_ask_the_store_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones, and those that are too large to be read by the loop itself."""
+    looks = []
+
+    def counted(tx: Tx, ids: Sequence[PostId]) -> list[tuple[object, ...]]:
+        looks.append(ids)
+        return rows(tx, *ids)
+
+    rows = Tx.rows
+    monkeypatch.setattr(Tx, "rows", lambda tx, *arguments: counted(tx, arguments))
+
+    async def main() -> None:
+        new = [new_post("short"), new_post("long " * module.AT_ONCE_OCTETS)]
+        await store.run(posts.accept, [mailing(each) for each in new], NOW)
+        looks.clear()
+        cache = Posts(store)
+        for each in new:
+            facts = each.facts
+            found = await asyncio.gather(*(cache.raw(facts.id, 0, facts.size, facts.size) for _ in range(20)))
+            assert found == [each.raw] * 20
+        assert len(looks) == len(new)
 
     asyncio.run(main())
 

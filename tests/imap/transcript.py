@@ -23,6 +23,7 @@ A file holds one conversation.  Its first line says what is shown, with the sect
 import asyncio
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -67,6 +68,9 @@ class MemoryTransport:
         self.tls = False
         self.inflate: zlib._Decompress | None = None
         self._news = asyncio.Event()
+
+    def write_pieces(self, pieces: Sequence[bytes]) -> None:
+        self.write(b"".join(pieces))
 
     def write(self, octets: bytes) -> None:
         self.buffer += octets if self.inflate is None else self.inflate.decompress(octets)

@@ -24,6 +24,7 @@ __all__ = [
     "preview_octets",
     "section_label",
     "section_octets",
+    "section_pieces",
 ]
 
 ORDER = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)  # RFC 3501's, in its examples
@@ -82,13 +83,18 @@ def section_label(section: Section) -> bytes:
     return section.form.value + b"[" + label + b"]" + partial
 
 
+def section_pieces(section: Section, octets: bytes | None) -> tuple[bytes, bytes]:
+    """The value as ``section_octets`` has it, but for BINARY.SIZE: what stands before the octets, and the octets."""
+    if octets is None:
+        return b"NIL", b""
+    return b"%b{%d}\r\n" % (b"~" if section.form is Form.BINARY and b"\0" in octets else b"", len(octets)), octets
+
+
 def section_octets(section: Section, octets: bytes | None) -> bytes:
     """The value beside a section's label: NIL where there is none, and what has NUL as a literal8 (RFC 3516 4.3)."""
     if section.form is Form.BINARY_SIZE:
         return b"%d" % (0 if octets is None else len(octets))
-    if octets is None:
-        return b"NIL"
-    return b"~" + literal(octets) if section.form is Form.BINARY and b"\0" in octets else literal(octets)
+    return b"".join(section_pieces(section, octets))
 
 
 def preview_octets(preview: str | None, utf8: bool = False) -> bytes:

@@ -15,6 +15,7 @@ from opostd.imap.format.fetch import (
     preview_octets,
     section_label,
     section_octets,
+    section_pieces,
 )
 from opostd.imap.format.strings import astring, mailbox, string
 from opostd.imap.values.fetch import Form, Section, Text
@@ -141,3 +142,5 @@ def test_sections(section: Section, label: bytes, octets: bytes | None, value: b
     """RFC 3516 4.3: a literal8 where there is NUL in it, and only there."""
     assert section_label(section) == label
     assert section_octets(section, octets) == value
+    if section.form is not Form.BINARY_SIZE:
+        assert b"".join(section_pieces(section, octets)) == value
