@@ -87,6 +87,15 @@ async def search(session: Session, command: Search) -> Reply:
     ):  # alone it is answered by the tagged line (RFC 5182 1)
         modseq = highest_modseq(snapshot, kept(found, returns)) if by_modseq else None
         yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
+    for gone in of_gone(box, command):
+        yield gone
+
+
+def of_gone(box: Selected, command: Search | Sort | Thread) -> list[Done]:
+    """Says that the client still counts what has gone, and will be told of it by its next NOOP (RFC 5530 3)."""
+    if without_numbers(command) or box.view.expunges == box.snapshot.expunges:
+        return []
+    return [Done(Condition.OK, "some messages are gone", b"EXPUNGEISSUED")]
 
 
 def highest_modseq(snapshot: Snapshot, found: Sequence[int]) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from opostd.imap.commands.search import asks_for, esearch, highest_modseq, kept, numbered, results
+from opostd.imap.commands.search import asks_for, esearch, highest_modseq, kept, numbered, of_gone, results
 from opostd.imap.format.any import format_response
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
@@ -57,6 +57,8 @@ async def sort(session: Session, command: Sort) -> Reply:
     elif returns.options != {Option.SAVE} or returns.partial is not None:
         modseq = highest_modseq(snapshot, kept(ordered, returns)) if by_modseq else None
         yield replace(esearch(session.tag, command.by_uid, numbers, returns), modseq=modseq)
+    for gone in of_gone(box, command):
+        yield gone
 
 
 def in_order(
@@ -97,6 +99,8 @@ async def thread(session: Session, command: Thread) -> Reply:
         return format_response(ThreadData(made))
 
     yield await _off_loop(len(found), threads)
+    for gone in of_gone(box, command):
+        yield gone
 
 
 def _message(number: int, index: int, snapshot: Snapshot, sought: dict[PostId, Sought]) -> Threaded:
