@@ -9,29 +9,28 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from opostd.config import QueueSettings, RelaySettings
 from opostd.intake.intake import Intake, wall_clock
-from opostd.intake.report import Action
 from opostd.intake.schedule import Schedule
-from opostd.intake.verp import counts
 from opostd.model.errors import LostPost, Unavailable
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Mailing, Origin
+from opostd.model.records import Origin
 from opostd.store import outgoing, posts
 from opostd.store.outgoing import Key, Later, Leaving
 from opostd.store.run import Store
 from opostd.store.spooling import HELD_AT
 from opostd.worker.answer import EXPIRED, Fate, Outcome
-from opostd.worker.host import Host, NoService, NoSuchDomain
+from opostd.worker.calling import Caller
+from opostd.worker.connection import Timeouts
+from opostd.worker.host import NoService, NoSuchDomain
 from opostd.worker.hosts import Hosts
+from opostd.worker.job import Destination, Job
 from opostd.worker.message import parcel
 from opostd.worker.rewrite import Rewriter
-from opostd.worker.session import NO_REQUIRETLS, Envelope, Session, Timeouts
-from opostd.worker.verdict import verdict
+from opostd.worker.session import Envelope, Session
+from opostd.worker.settling import Settler
 
 log = logging.getLogger("opostd.agent")
 
@@ -42,28 +41,6 @@ MAX_RECIPIENTS = 100  # of one transaction: what RFC 5321 4.5.3.1.8 lets us coun
 DOWN_S = 60  # a destination that cannot be reached is left alone for so long
 LINGER_S = 2.0  # a connection waits for the next message
 CLOSE_S = 3.0  # for what is on its way at a stop
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One transaction: rows of one post and one sender.  via: the group whose copy it is, or empty."""
-
-    post: PostId
-    origin: Origin
-    rows: tuple[Leaving, ...]
-    via: str = ""
-
-
-@dataclass(slots=True)
-class Destination:
-    """Where jobs go over the same connections."""
-
-    name: str
-    jobs: "deque[Job]" = field(default_factory=deque)
-    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
-    idle: int = 0
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    down_until: int = 0
 
 
 class DeliveryAgent:
@@ -89,15 +66,14 @@ class DeliveryAgent:
         linger_s: float = LINGER_S,
     ) -> None:
         self._store = store
-        self._intake = intake
         self._hosts = hosts
         self._relay = relay
         self._lease_s = queue.lease_s
-        self._schedule = Schedule(queue.tries, queue.first_pause_s, queue.longest_pause_s, queue.warn_after_s)
-        self._hostname = hostname
+        schedule = Schedule(queue.tries, queue.first_pause_s, queue.longest_pause_s, queue.warn_after_s)
+        self._settler = Settler(store, intake, schedule, now, chance)
+        self._caller = Caller(hosts, hostname, timeouts or Timeouts())
         self._now = now
         self._chance = chance
-        self._timeouts = timeouts or Timeouts()
         self._rewriter = rewriter
         self._sign = sign
         self._linger_s = linger_s
@@ -115,11 +91,11 @@ class DeliveryAgent:
 
     async def close(self) -> None:
         """What is on its way may come to its end for some seconds; the rest goes back into the spool."""
-        self._closing = True
+        self._closing = self._settler.closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        back = [key for each in self._destinations.values() for job in each.jobs for key in _keys(job)]
+        back = [key for each in self._destinations.values() for job in each.jobs for key in job.keys]
         for each in self._destinations.values():
             each.jobs.clear()
             each.news.set()
@@ -255,7 +231,7 @@ class DeliveryAgent:
                     log.error("not settled id=%s", post_id_text(job.post), exc_info=error)
                 finally:
                     # Settled, or left to its lease, which then ends by itself.
-                    self._let_go(_keys(job))
+                    self._let_go(job.keys)
         finally:
             if session is not None:
                 if self._closing:
@@ -281,7 +257,7 @@ class DeliveryAgent:
             return session
         if 0 < job.origin.terms.returned_after <= self._now():
             expired = Outcome(Fate.FAILED, EXPIRED, "not delivered by the time that its sender has set")
-            await self._settle(job, [expired] * len(job.rows))
+            await self._settler.settle(job, [expired] * len(job.rows))
             return session
         try:
             raw = await self._store.run(posts.raw, job.post)
@@ -302,26 +278,26 @@ class DeliveryAgent:
         fresh = session is None
         try:
             if session is None:
-                session = await self._connect(destination, care)
+                session = await self._caller.connect(destination.name, care)
             outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
             if not fresh and not session.heard:
                 # It had closed the idle connection meanwhile: that says nothing of this message.
-                session = await self._connect(destination, care)
+                session = await self._caller.connect(destination.name, care)
                 outcomes = await session.send(self._envelope(job), ready, lambda: self._ours(job))
         except NoService as error:
             outcome = Outcome(Fate.LATER, error.status, str(error))
             if error.reached:  # one was there, though not for this message
-                await self._settle(job, [outcome] * len(job.rows))
+                await self._settler.settle(job, [outcome] * len(job.rows))
             else:
                 await self._away(destination, job, outcome)
             return None
         except NoSuchDomain as error:
-            await self._settle(job, [Outcome(Fate.FAILED, error.status, str(error))] * len(job.rows))
+            await self._settler.settle(job, [Outcome(Fate.FAILED, error.status, str(error))] * len(job.rows))
             return None
         if outcomes is None:
             log.warning("left id=%s: its lease had ended", post_id_text(job.post))
             return None
-        await self._settle(job, outcomes)
+        await self._settler.settle(job, outcomes)
         return session
 
     def _envelope(self, job: Job) -> Envelope:
@@ -333,32 +309,6 @@ class DeliveryAgent:
         now = self._now()
         return all(self._held.get(row.key, 0) > now for row in job.rows)
 
-    async def _connect(self, destination: Destination, care: bool) -> Session:
-        """To the first of its servers that takes us.  care: that keeps to REQUIRETLS.  Raises both."""
-        careless = ""
-        problems: list[NoService] = []
-        for host in await self._hosts.servers(destination.name):
-            try:
-                session = await self._open(host)
-            except NoService as error:
-                problems.append(error)
-                continue
-            if not care or session.keeps_tls:
-                return session
-            careless = f"{host.name} does not keep to REQUIRETLS"
-            await session.quit()
-        if careless and not problems:
-            raise NoSuchDomain(careless, NO_REQUIRETLS)
-        raise NoService("; ".join(map(str, problems)), problems[-1].status, reached=bool(careless))
-
-    async def _open(self, host: Host) -> Session:
-        try:
-            return await Session.open(host, self._hostname, self._timeouts)
-        except NoService as error:
-            if host.tls != "may" or not error.reached:
-                raise
-            return await Session.open(host, self._hostname, self._timeouts, plain=True)  # RFC 7435: better than not
-
     async def _away(self, destination: Destination, job: Job, outcome: Outcome) -> None:
         """Nobody took us: this job has been tried, and those that wait with it."""
         log.warning("away destination=%s error=%s", destination.name, outcome.text)
@@ -367,36 +317,6 @@ class DeliveryAgent:
         destination.jobs.clear()
         for each in jobs:
             try:
-                await self._settle(each, [outcome] * len(each.rows))
+                await self._settler.settle(each, [outcome] * len(each.rows))
             finally:
-                self._let_go(_keys(each))
-
-    async def _settle(self, job: Job, outcomes: Sequence[Outcome]) -> None:
-        now = self._now()
-        for row, outcome in zip(job.rows, outcomes, strict=True):
-            fate, id_, host = outcome.fate.value, post_id_text(row.post), outcome.host or "-"
-            log.info("%s id=%s to=%s host=%s try=%d said=%s", fate, id_, row.address, host, row.attempts, outcome.text)
-        attempts = list(zip(job.rows, outcomes, strict=True))
-        made = verdict(attempts, self._schedule, now, [self._chance() for _ in attempts])
-        while True:
-            try:
-                reports: list[Mailing] = []
-                for statuses in made.statuses.values():
-                    reports += await self._intake.teller.notification(
-                        job.post, job.origin, job.rows[0].created, statuses
-                    )
-                if await self._store.run(outgoing.settle, made.done, made.later, reports, now):
-                    self._intake.kept(reports)
-                    if any(counts(each.status) for each in made.statuses.get(Action.FAILED, ())):
-                        self._intake.bounced(job.origin.sender)
-                return
-            except Unavailable as error:
-                # What was taken would be sent again by whoever finds the row: not while we are here to know better.
-                log.warning("not settled id=%s error=%r", post_id_text(job.post), error)
-                if self._closing:
-                    return
-            await asyncio.sleep(LOOK_S)
-
-
-def _keys(job: Job) -> list[Key]:
-    return [row.key for row in job.rows]
+                self._let_go(each.keys)

@@ -11,8 +11,10 @@ from opostd.config import Settings
 from opostd.daemon import tls
 from opostd.model.records import Wish
 from opostd.worker.answer import Answer, BadAnswer, Fate, answer, outcome, read_line
+from opostd.worker.connection import Timeouts
+from opostd.worker.host import Host, NoService
 from opostd.worker.message import parcel
-from opostd.worker.session import Envelope, Host, NoService, Session, Timeouts
+from opostd.worker.session import Envelope, Session
 from tests.worker.peer import CLOSE, aiosmtpd_peer, told_peer
 
 TIMEOUTS = Timeouts(connect_s=5, command_s=0.5, chunk_s=5, end_s=5)

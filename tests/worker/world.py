@@ -8,9 +8,9 @@ from opostd.config import QueueSettings, RelaySettings
 from opostd.model.records import NOT_SAID, Notify, Outside, Recipient, Wish
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
+from opostd.worker.connection import Timeouts
 from opostd.worker.hosts import Hosts, Smarthost
 from opostd.worker.rewrite import Rewriter
-from opostd.worker.session import Timeouts
 from tests.intake.world import HOSTNAME, NOW, World, world
 from tests.worker.peer import Peer
 
