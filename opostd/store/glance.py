@@ -16,7 +16,9 @@ import sqlalchemy as sa
 
 T = TypeVar("T")
 
-SLOW_S = 0.02  # a thousand times what it takes from memory: it has waited for the disk, or for the processor
+SLOW_S = 0.02  # a thousand times what it takes from memory: it has waited for the disk, or for the processor ...
+OFTEN = 100  # ... which is rare: of so many looks one may be so slow,
+VERY_SLOW_S = 0.1  # and none as slow as this
 REST = 100  # times as long as it took: slow reads take 1 % of the loop's time at most
 
 _SERIAL = "opostd serial"
@@ -44,6 +46,7 @@ class Glancer:
         self._connection: sa.Connection | None = None
         self._serial = 0
         self._rests_until = 0.0
+        self._fast = OFTEN  # looks since the last that was slow
 
     def look(self, work: Callable[[sa.Connection], T]) -> T | None:
         """What the work finds; None where that cannot be found so, or not now."""
@@ -57,8 +60,11 @@ class Glancer:
             return None
         finally:
             ended = self._clock()
+            self._fast += 1
             if ended - begun >= SLOW_S:
-                self._rests_until = ended + REST * (ended - begun)
+                if ended - begun >= VERY_SLOW_S or self._fast <= OFTEN:
+                    self._rests_until = ended + REST * (ended - begun)
+                self._fast = 0
 
     def version(self) -> tuple[int, int] | None:
         """A value that differs when anybody has committed since the last call, this process too; None: not now."""

@@ -11,7 +11,7 @@ from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId
 from opostd.store import boxes, flags, sync
 from opostd.store.database import Database
-from opostd.store.glance import Glancer
+from opostd.store.glance import OFTEN, Glancer
 from opostd.store.run import Store
 from tests.store.world import World
 
@@ -108,6 +108,27 @@ def test_after_a_slow_look_threads_do_it(sqlite_settings: StoreSettings) -> None
     assert held / now < 0.011
     now += 60
     assert [glancer.look(lambda _: "again") for _ in range(2)] == ["again", "again"]
+    glancer.close()
+    database.close()
+
+
+def test_a_processor_that_is_busy_for_a_moment_is_no_slow_disk(sqlite_settings: StoreSettings) -> None:
+    database = Database(sqlite_settings.url, 1)
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    def slow(_: sa.Connection) -> str:
+        nonlocal now
+        now += 0.03
+        return "found"
+
+    glancer = Glancer(database._connect, clock)
+    for _ in range(3):
+        assert glancer.look(slow) == "found"
+        assert [glancer.look(lambda _: "at once") for _ in range(OFTEN)] == ["at once"] * OFTEN
+    assert [glancer.look(slow) for _ in range(3)] == ["found", "found", None]
     glancer.close()
     database.close()
 
