@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from opostd.config import StoreSettings
 from opostd.store import migrate, schema
@@ -12,6 +13,10 @@ from opostd.store.run import Store
 from tests.support import postgres, sql_rules
 
 sql_rules.install()
+
+# A busy machine is no failure: how long an example takes is the business of bench/ and of the fuzzer.
+settings.register_profile("opostd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("opostd")
 
 RETRY_S = 10.0  # a test that waits for a database that never comes should fail before its own timeout
 

@@ -117,7 +117,7 @@ def test_what_dkimpy_signs_holds_here(header: bytes, body: bytes, raw: bytes) ->
 TEXT = st.text(alphabet=" \t\nab.", max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(subject=st.text(alphabet=" \tab", max_size=20), body=TEXT, relaxed=st.booleans())
 def test_canonical_forms_are_dkimpys(subject: str, body: str, relaxed: bool) -> None:
     # Of white space at the end of a last line without a line end, dkimpy thinks otherwise; by SMTP there is none.
@@ -279,7 +279,7 @@ def test_hostile_bodies_take_no_time() -> None:
     assert time.process_time() - begun < 3.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_octets_in_a_signature(value: bytes) -> None:
     value = value.replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b"")

@@ -243,7 +243,7 @@ def test_deep_nesting_is_either_clean_or_a_recursion_error(depth: int) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_cleaning_again_changes_nothing(written: str) -> None:
     shown = sanitize(written)
     assert sanitize(shown) == shown
@@ -251,14 +251,14 @@ def test_cleaning_again_changes_nothing(written: str) -> None:
 
 
 @given(HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_second_reader_finds_nothing_to_remove(written: str) -> None:
     shown = sanitize(written)
     assert Tokens(second_reader(shown)).all == Tokens(shown).all
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_gives_clean_html(written: str) -> None:
     shown = sanitize(written)
     assert sanitize(shown) == shown

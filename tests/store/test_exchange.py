@@ -172,7 +172,7 @@ ROWS = st.lists(st.tuples(TEXT | st.none(), st.binary(max_size=9), st.integers(-
 
 
 @given(ROWS.filter(bool))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lists_come_back_as_they_were(store: Store, rows: list[tuple[Any, ...]]) -> None:
     given = dict(zip(("texts", "octets", "numbers", "words"), map(list, zip(*rows, strict=True)), strict=True))
     for _ in range(2):

@@ -179,7 +179,6 @@ def test_any_order(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatc
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            deadline=None,
             derandomize=True,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

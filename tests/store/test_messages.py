@@ -220,7 +220,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_flags_are_as_computed_one_by_one(one_box: tuple[Store, World], steps: list[Step]) -> None:
     """The few UPDATEs give what ``apply_flags`` gives for each message alone; modseqs tell exactly what changed."""

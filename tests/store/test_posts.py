@@ -72,7 +72,7 @@ def test_slices(store: Store, start: int, length: int) -> None:
     run(main())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet=st.characters(codec=None), max_size=50), raw=st.binary(max_size=200))
 def test_any_text_and_octets_can_be_kept(store: Store, text: str, raw: bytes) -> None:
     """NUL and lone surrogates, which databases refuse in text, become U+FFFD; octets stay as they are."""

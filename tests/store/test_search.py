@@ -100,7 +100,7 @@ def test_only_of_the_ids_asked_for(store: Store) -> None:
 ALPHABET = "AB%_\"' ÄЖ\n"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text(ALPHABET, max_size=30), min_size=1, max_size=6),
     needles=st.lists(st.text(ALPHABET, min_size=1, max_size=6), min_size=4, max_size=4),
