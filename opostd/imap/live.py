@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from opostd.imap.activity import Activity
-from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged
+from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged, without
 from opostd.imap.state.wishes import Wishes
 from opostd.model.errors import NoSuchBox, OpostError
 from opostd.model.flags import EVERY_FLAG, UNCHARGED, FlagAction, Flags, FlagScope
-from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
+from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import BoxHint
-from opostd.store import changes, flags, listing, sync
+from opostd.store import changes, flags, listing, moves, sync
 from opostd.store.carrying import Carried
 from opostd.store.flags import Stored
 from opostd.store.run import Store
@@ -158,6 +158,26 @@ class LiveBox:
                     return
         if carried.posts:
             await self.refresh()
+
+    async def expunge(self, uids: Sequence[Uid] | None, *, deleted_only: bool) -> tuple[Uid, ...]:
+        """Removes messages for good (``moves.expunge``), and the state of the box after it; what has left."""
+        left = await self._store.run(moves.expunge, *self.key, uids, deleted_only)
+        await self.left(left.uids, left.modseq)
+        return left.uids
+
+    async def left(self, uids: Sequence[Uid], modseq: ModSeq | None) -> None:
+        """What has left the box just now is shown: computed, where nothing came between, else read.
+
+        Raises NoSuchBox.
+        """
+        async with self._lock:
+            if self._snapshot is not None and uids and modseq is not None:
+                found = without(self._snapshot, uids, modseq)
+                if found is not None:
+                    self._snapshot = found
+                    self._wake()
+                    return
+        await self.refresh()
 
     async def _read(self) -> Snapshot:
         if self._snapshot is not None:

@@ -76,7 +76,7 @@ def savedates(tx: Tx, owner: OwnerId, box: BoxId, first: int, last: int) -> dict
 @reads(Group.OWNER)
 def gone(tx: Tx, owner: OwnerId, box: BoxId, since: ModSeq) -> list[Uid]:
     """The UIDs that have left a box since, ascending."""
-    return [Uid(uid) for uid in tx.execute(_GONE, {"owner": owner, "box": box, "since": since}).scalars()]
+    return [Uid(row[0]) for row in tx.rows(_GONE, {"owner": owner, "box": box, "since": since})]
 
 
 @reads(Group.OWNER)

@@ -6,12 +6,13 @@ the post already is a second row all the same; only deliveries look for the post
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from opostd.model.flags import DELETED, EVERY_FLAG, UNCHARGED, FlagScope
-from opostd.model.ids import BoxId, OwnerId, Uid
+from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import UNLIMITED, Box, Quota
 from opostd.store import dismissed, quota, schema
 from opostd.store.locks import LAST_UID, advance, charge, lock
@@ -26,11 +27,12 @@ def _big(name: str) -> sa.BindParameter[int]:
 
 
 _UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE).order_by(_dp.c.uid)
-_DELETED_UIDS = sa.select(_dp.c.uid).where(*ONE_RANGE, _dp.c.bits.bitwise_and(DELETED) != 0).order_by(_dp.c.uid)
+_IS_DELETED = _dp.c.bits.bitwise_and(DELETED) != 0
+_DELETED_UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE, _IS_DELETED).order_by(_dp.c.uid)
 _ROW = {
     "owner_id": _big("target_owner"),
     "box_id": _big("target"),
-    "uid": _big("first_uid") + sa.func.row_number().over(order_by=_dp.c.uid) - 1,
+    "uid": _dp.c.uid + _big("shift"),
     "modseq": _big("new_modseq"),
     "internaldate": _dp.c.internaldate,
     "savedate": _big("now"),
@@ -39,16 +41,32 @@ _ROW = {
     "post_id": sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE),
     "keywords": _dp.c.keywords,
 }
-_COPY = sa.insert(_dp).from_select(list(_ROW), sa.select(*_ROW.values()).where(*ONE_RANGE))
-_BARE_ROW = {**_ROW, "keywords": sa.literal("", sa.Text)}
-_COPY_WITHOUT_KEYWORDS = sa.insert(_dp).from_select(list(_ROW), sa.select(*_BARE_ROW.values()).where(*ONE_RANGE))
-_REMEMBER = sa.insert(_gone).from_select(
-    ["owner_id", "box_id", "modseq", "uid", "post_id"],
-    sa.select(
-        _dp.c.owner_id, _dp.c.box_id, _big("new_modseq"), _dp.c.uid, sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE)
-    ).where(*ONE_RANGE),
-)
-_DELETE = sa.delete(_dp).where(*ONE_RANGE)
+_COUNTED = {"uid": _big("first_uid") + sa.func.row_number().over(order_by=_dp.c.uid) - 1}
+_WITHOUT_KEYWORDS = {"keywords": sa.literal("", sa.Text)}
+
+
+def _copying(**other: sa.ColumnElement[Any]) -> sa.Executable:
+    row = {**_ROW, **other}
+    return sa.insert(_dp).from_select(list(row), sa.select(*row.values()).where(*ONE_RANGE))
+
+
+_COPY = {  # by: are there gaps between the UIDs, which the database then counts; do keywords stay
+    (False, True): _copying(),
+    (False, False): _copying(**_WITHOUT_KEYWORDS),
+    (True, True): _copying(**_COUNTED),
+    (True, False): _copying(**_COUNTED, **_WITHOUT_KEYWORDS),
+}
+_LEAVING = sa.select(
+    _dp.c.owner_id, _dp.c.box_id, _big("new_modseq"), _dp.c.uid, sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE)
+).where(*ONE_RANGE)
+_GONE_COLUMNS = ["owner_id", "box_id", "modseq", "uid", "post_id"]
+_REMOVE = {  # by: only what is \\Deleted
+    False: (sa.insert(_gone).from_select(_GONE_COLUMNS, _LEAVING), sa.delete(_dp).where(*ONE_RANGE)),
+    True: (
+        sa.insert(_gone).from_select(_GONE_COLUMNS, _LEAVING.where(_IS_DELETED)),
+        sa.delete(_dp).where(*ONE_RANGE, _IS_DELETED),
+    ),
+}
 
 
 Place = tuple[OwnerId, BoxId]
@@ -56,22 +74,40 @@ Place = tuple[OwnerId, BoxId]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """uidvalidity: of the target; pairs: UID in the source, UID in the target, both ascending."""
+    """uidvalidity: of the target; pairs: UID in the source, UID in the target, both ascending.
+
+    left: after a move, the modseq with which they have left the source.
+    """
 
     uidvalidity: int
     pairs: tuple[tuple[Uid, Uid], ...]
+    left: ModSeq | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """uids: what has left a box, ascending; modseq: of the box then."""
+
+    modseq: ModSeq
+    uids: tuple[Uid, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """runs: UIDs that are there, ascending, none between those of a run that is not wanted; a run is a range of UIDs
-    for the database, though there may be gaps in it.  octets, messages: those of them that are charged.
+    for the database, though there may be gaps in it.  octets, messages: those of them that are charged.  deleted: it is
+    all that is ``\\Deleted`` in the range of the one run, and others may stand between.
     """
 
     runs: list[list[int]]
     octets: int
     messages: int
     dismissed: bool = False  # some of them are, if they go for good (store.dismissed)
+    deleted: bool = False
+
+    @property
+    def uids(self) -> tuple[Uid, ...]:
+        return tuple([Uid(uid) for run in self.runs for uid in run])
 
 
 @writes(Group.OWNER)
@@ -119,26 +155,21 @@ def move(
     _lock_both(tx, (owner, source), to)
     found = _found(tx, owner, source, uids)
     copied = _copied(tx, owner, source, to, found, now, None if to[0] == owner else default, scope)
-    _remove(tx, owner, source, found)
-    return copied
+    left = _remove(tx, owner, source, found)
+    return replace(copied, left=left)
 
 
 @writes(Group.OWNER)
-def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, deleted_only: bool) -> list[Uid]:
-    """Removes messages for good; the UIDs that are gone, ascending.
+def expunge(tx: Tx, owner: OwnerId, box: BoxId, uids: Sequence[Uid] | None, deleted_only: bool) -> Left:
+    """Removes messages for good.
 
     uids: None is all; deleted_only: of these the ``\\Deleted``.  Raises NoSuchBox.
     """
-    lock(tx, owner, box)
-    wanted = uids
-    if deleted_only:
-        deleted = [row[0] for row in tx.rows(_DELETED_UIDS, _here(owner, box, uids))]
-        wanted = deleted if uids is None else sorted(set(deleted).intersection(uids))
-    found = _found(tx, owner, box, wanted)
+    before = lock(tx, owner, box)
+    found = _found_deleted(tx, owner, box, uids) if deleted_only else _found(tx, owner, box, uids)
     if found.dismissed:
         dismissed.note(tx, [_here(owner, box, run) for run in found.runs])
-    _remove(tx, owner, box, found)
-    return [Uid(uid) for run in found.runs for uid in run]
+    return Left(_remove(tx, owner, box, found) or before.highestmodseq, found.uids)
 
 
 def _lock_both(tx: Tx, source: Place, target: Place) -> None:
@@ -170,9 +201,26 @@ def _found(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> 
         rows = [row for row in rows if row[0] in wanted]
     else:
         runs = [[row[0] for row in rows]] if rows else []
+    return _Found(runs, *_charged(rows), _counts(owner, rows))
+
+
+def _found_deleted(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> _Found:
+    """Those of the messages that are ``\\Deleted``."""
+    rows = tx.rows(_DELETED_UIDS, _here(owner, box, uids))
+    deleted = [row[0] for row in rows]
+    if _counts(owner, rows) or (uids is not None and not set(uids).issuperset(deleted)):
+        return _found(tx, owner, box, deleted if uids is None else set(deleted).intersection(uids))
+    return _Found([deleted] if deleted else [], *_charged(rows), deleted=True)
+
+
+def _charged(rows: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
+    """Octets and number of those that count."""
     sizes = [size for _, size, bits in rows if not bits & UNCHARGED]
-    unread = any(dismissed.counts(owner, bits) for _, _, bits in rows)
-    return _Found(runs, sum(sizes), len(sizes), unread)
+    return sum(sizes), len(sizes)
+
+
+def _counts(owner: OwnerId, rows: Sequence[tuple[int, int, int]]) -> bool:
+    return any(dismissed.counts(owner, bits) for bits in {row[2] for row in rows})
 
 
 def _copied(
@@ -191,25 +239,27 @@ def _copied(
     first = next_uid = taken.uidnext - count
     same = {"target_owner": to[0], "target": to[1], "new_modseq": taken.highestmodseq, "now": now}
     same["kept"] = scope.bits | UNCHARGED
-    values = []
     for run in found.runs:
-        values.append({**_here(owner, source, run), **same, "first_uid": next_uid})
+        gaps = run[-1] - run[0] + 1 > len(run)
+        numbers = {"first_uid": next_uid} if gaps else {"shift": next_uid - run[0]}
+        tx.later(_COPY[gaps, scope.keywords], {**_here(owner, source, run), **same, **numbers})
         next_uid += len(run)
-    tx.count_many(_COPY if scope.keywords else _COPY_WITHOUT_KEYWORDS, values)
     tx.hint(*to, taken.highestmodseq)
-    sources = [Uid(uid) for run in found.runs for uid in run]
-    return Copied(taken.uidvalidity, tuple((uid, Uid(new)) for new, uid in enumerate(sources, first)))
+    pairs = tuple([(uid, Uid(new)) for new, uid in enumerate(found.uids, first)])
+    return Copied(taken.uidvalidity, pairs)
 
 
-def _remove(tx: Tx, owner: OwnerId, box: BoxId, found: _Found) -> None:
+def _remove(tx: Tx, owner: OwnerId, box: BoxId, found: _Found) -> ModSeq | None:
+    """The modseq with which they leave; None where there are none."""
     if not found.runs:
-        return
+        return None
     left: Box = (
         charge(tx, owner, box, -found.octets, -found.messages, modseqs=1)[0]
         if found.messages
         else advance(tx, owner, box, modseqs=1)
     )
     values = [{**_here(owner, box, run), "new_modseq": left.highestmodseq} for run in found.runs]
-    tx.count_many(_REMEMBER, values)
-    tx.count_many(_DELETE, values)
+    for statement in _REMOVE[found.deleted]:
+        tx.later(statement, *values)
     tx.hint(owner, box, left.highestmodseq)
+    return left.highestmodseq

@@ -33,7 +33,7 @@ def replace(
     for key in sorted({(owner, source), to}):
         lock(tx, *key)
     delivered = deliver(tx, *to, [new], now, None)
-    if not expunge(tx, owner, source, [uid], False):
+    if not expunge(tx, owner, source, [uid], False).uids:
         raise NoSuchMessage("the message to be replaced is gone")
     quota.check(tx, to[0], quota.own(tx, to[0]), default)
     return delivered

@@ -8,9 +8,9 @@ from opostd.config import StoreSettings
 from opostd.imap.live import Hub, LiveBox
 from opostd.imap.state.snapshot import Snapshot
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
-from opostd.model.ids import BoxId
+from opostd.model.ids import BoxId, Uid
 from opostd.model.new_ids import new_post_id
-from opostd.store import flags, listing, moves, sync
+from opostd.store import boxes, flags, listing, moves, sync
 from opostd.store.run import Store
 from tests.store.world import NOW, World
 
@@ -118,6 +118,36 @@ def test_what_is_carried_is_shown_without_a_look(store: Store) -> None:
         assert len(live.snapshot) == 15
         await store.run(moves.expunge, *live.key, [live.snapshot.uids[-1]], False)
         await carried()
+        await store.close()
+
+    run(main())
+
+
+def test_what_leaves_is_shown_without_a_look(store: Store, store_settings: StoreSettings) -> None:
+    """As the store has it; where a change came between, by a look."""
+
+    async def main() -> None:
+        _, live = await opened(store, 12)
+        other = Store(store_settings)
+        await live.store_flags([(2, 3), (5, 5), (8, 8)], FlagAction.ADD, Flags(DELETED, ("work",)))
+        before = live.snapshot
+        assert await live.expunge([Uid(2), Uid(3), Uid(4)], deleted_only=True) == (2, 3)
+        assert live.snapshot.expunges == before.expunges + 1
+        await is_the_store(store, live, live.snapshot)
+        await other.run(flags.store_flags, *live.key, [(1, 1)], FlagAction.ADD, Flags(SEEN), None)
+        assert await live.expunge(None, deleted_only=True) == (5, 8)
+        await is_the_store(store, live, live.snapshot)
+        assert await live.expunge(None, deleted_only=True) == ()  # which looks all the same
+        await other.run(flags.store_flags, *live.key, [(4, 4)], FlagAction.ADD, Flags(SEEN), None)
+        assert await live.expunge(None, deleted_only=True) == ()
+        await is_the_store(store, live, live.snapshot)
+        archive = (await store.run(boxes.box_named, live.key[0], "Archive")).box
+        for target, uids in ((archive, [Uid(1), Uid(4), Uid(77)]), (live.key[1], [Uid(6)]), (archive, [Uid(77)])):
+            moved = await store.run(moves.move, *live.key, target, uids, NOW)
+            await live.left([uid for uid, _ in moved.pairs], moved.left)
+            await is_the_store(store, live, live.snapshot)
+        assert list(live.snapshot.uids) == [7, 9, 10, 11, 12, 13]
+        await other.close()
         await store.close()
 
     run(main())

@@ -1,6 +1,7 @@
 """Messages in boxes: delivered, flagged, copied, moved, expunged; and what a look at the box then tells."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +10,18 @@ from hypothesis import strategies as st
 
 from opostd.model.columns import BLOCK_ROWS
 from opostd.model.errors import LimitReached, NoSuchBox
-from opostd.model.flags import ALL_FLAGS, DELETED, FLAGGED, MAX_KEYWORDS, SEEN, FlagAction, Flags, apply_flags
+from opostd.model.flags import (
+    ALL_FLAGS,
+    DELETED,
+    EVERY_FLAG,
+    FLAGGED,
+    MAX_KEYWORDS,
+    SEEN,
+    FlagAction,
+    Flags,
+    FlagScope,
+    apply_flags,
+)
 from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
 from opostd.model.new_ids import new_post_id
 from opostd.store import boxes, changes, delivery, flags, listing, moves, schema
@@ -275,6 +287,51 @@ def test_copy_and_move(store: Store, verb: object) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("wanted", [range(1, 7), (1, 2, 5, 6), (2, 5), (5,)])
+def test_copies_with_and_without_gaps(store: Store, wanted: Sequence[int]) -> None:
+    """New UIDs follow each other whatever is missing in the source; flags of the scope stay; what is gone is not there."""
+
+    async def main() -> None:
+        world = await anna(store)
+        owner, inbox = world.key("anna")
+        posts = await world.fill("anna", 6, FLAGGED | SEEN, ("kept",))
+        await store.run(moves.expunge, owner, inbox, [Uid(3)], False)
+        archive = await store.run(boxes.box_named, owner, "Archive")
+        uids = [Uid(uid) for uid in wanted]
+        there = [uid for uid in uids if uid != 3]
+        scope = FlagScope(SEEN, keywords=False)
+        for number, every in enumerate((scope, EVERY_FLAG)):
+            copied = await store.run(moves.copy, owner, inbox, archive.box, uids, NOW, scope=every)
+            first = number * len(there) + 1
+            assert copied.pairs == tuple((uid, first + at) for at, uid in enumerate(there))
+        rows = (await store.run(changes.listing, owner, archive.box)).rows
+        assert [row.post for row in rows] == [posts[uid - 1] for uid in there] * 2
+        flags_of = [(row.bits, row.keywords) for row in rows]
+        assert flags_of == [(SEEN, ())] * len(there) + [(FLAGGED | SEEN, ("kept",))] * len(there)
+
+    run(main())
+
+
+def test_expunge_with_others_between(store: Store) -> None:
+    """All that is deleted at once, and what stands between stays; charged is what is left."""
+
+    async def main() -> None:
+        world = await anna(store, 9)
+        key = world.key("anna")
+        for uid in (2, 5, 6, 9):
+            await store.run(flags.store_flags, *key, [(uid, uid)], FlagAction.ADD, Flags(DELETED), None)
+        found = await store.run(moves.expunge, *key, [Uid(uid) for uid in (1, 2, 3, 5, 6, 7)], True)
+        box = await store.run(boxes.box_by_id, *key)
+        assert (found.uids, found.modseq) == ((2, 5, 6), box.highestmodseq)
+        assert (await store.run(changes.changes, *key, ModSeq(box.highestmodseq - 1))).gone == (2, 5, 6)
+        found = await store.run(moves.expunge, *key, [Uid(1), Uid(8)], True)
+        assert (found.uids, found.modseq) == ((), box.highestmodseq)
+        assert (await store.run(moves.expunge, *key, None, True)).uids == (9,)
+        assert [row.uid for row in (await store.run(changes.listing, *key)).rows] == [1, 3, 4, 7, 8]
+
+    run(main())
+
+
 def test_copy_is_a_second_row(store: Store) -> None:
     async def main() -> None:
         world = await anna(store)
@@ -321,12 +378,12 @@ def test_expunge(store: Store) -> None:
         world = await anna(store, 6)
         key = world.key("anna")
         await store.run(flags.store_flags, *key, [(2, 4)], FlagAction.ADD, Flags(DELETED), None)
-        assert await store.run(moves.expunge, *key, [Uid(1), Uid(3), Uid(9)], True) == [3]
-        assert await store.run(moves.expunge, *key, None, True) == [2, 4]
+        assert (await store.run(moves.expunge, *key, [Uid(1), Uid(3), Uid(9)], True)).uids == (3,)
+        assert (await store.run(moves.expunge, *key, None, True)).uids == (2, 4)
         before = await store.run(boxes.box_by_id, *key)
-        assert await store.run(moves.expunge, *key, None, True) == []
+        assert (await store.run(moves.expunge, *key, None, True)).uids == ()
         assert await store.run(boxes.box_by_id, *key) == before
-        assert await store.run(moves.expunge, *key, [Uid(6)], False) == [6]
+        assert (await store.run(moves.expunge, *key, [Uid(6)], False)).uids == (6,)
         found = await store.run(changes.changes, *key, ModSeq(0))
         assert ([row.uid for row in found.rows], found.gone) == ([1, 5], (2, 3, 4, 6))
         assert (await store.run(delivery.deliver, *key, [a_delivery()], NOW)).uids == (7,)

@@ -56,7 +56,7 @@ async def move(session: Session, command: Copy) -> Reply:
         _put(session, target, moved)
         if (code := copyuid(moved, target)) is not None:
             yield State(Condition.OK, "moved", code)
-        await box.live.refresh()
+        await box.live.left([uid for uid, _ in moved.pairs], moved.left)
         if moved.pairs:
             yield Done(Condition.OK, "moved", highestmodseq=True)  # of every client, says RFC 6851 4.4
 

@@ -113,8 +113,7 @@ async def unselect(session: Session, _: Bare) -> Reply:
 async def expunge(session: Session, _: Bare) -> Reply:
     """The connection shows the EXPUNGE responses, from the box's new state."""
     box = writable(session, Rights.EXPUNGE)
-    gone = await session.services.store.run(moves.expunge, *box.live.key, None, True)
-    await box.live.refresh()
+    gone = await box.live.expunge(None, deleted_only=True)
     if gone and session.qresync:
         yield EXPUNGED
 
@@ -123,8 +122,7 @@ async def uid_expunge(session: Session, command: UidExpunge) -> Reply:
     box = writable(session, Rights.EXPUNGE)
     uids = uids_of(box.view, chosen(box, command.numbers, by_uid=True))
     if uids:
-        gone = await session.services.store.run(moves.expunge, *box.live.key, uids, True)
-        await box.live.refresh()
+        gone = await box.live.expunge(uids, deleted_only=True)
         if gone and session.qresync:
             yield EXPUNGED
 

@@ -132,6 +132,16 @@ def appended(old: Snapshot, box: Box, posts: Sequence[tuple[PostId, int, int]], 
     return Snapshot(box, draft.columns(), old.expunges)
 
 
+def without(old: Snapshot, gone: Sequence[Uid], modseq: ModSeq) -> Snapshot | None:
+    """The next snapshot after messages have left with this modseq, without a look at the store.
+
+    None where another change came between.
+    """
+    if old.modseq + 1 != modseq:
+        return None
+    return changed(old, replace(old.box, highestmodseq=modseq), (), gone)
+
+
 def flagged(
     old: Snapshot,
     spans: Sequence[tuple[int, int]],
