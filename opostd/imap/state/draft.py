@@ -96,25 +96,33 @@ class Draft:
     def remove(self, gone: Sequence[Uid]) -> bool:
         """Whether any of these was here."""
         self._settle()
-        places = [at for uid in sorted(gone) if (at := self._place(uid)) is not None]
-        if not places:
+        runs = self._leaving(sorted(gone))
+        if not runs:
             return False
         if not self._keywords.keys().isdisjoint(gone):
             leaving = set(gone)
             self._keywords = {uid: words for uid, words in self._keywords.items() if uid not in leaving}
-        runs = _runs(places)
         self.uids, self.bits = _without(self.uids, runs), _without(self.bits, runs)
-        for number, begin in reversed(list(enumerate(self._starts))):
+        for number, begin in enumerate(self._starts):
             block = self._blocks[number]
-            here = [place - begin for place in _between(places, begin, begin + len(block.sizes))]
+            here = _within(runs, begin, begin + len(block.sizes))
             if here:
-                self._blocks[number] = _block_without(block, _runs(here))
+                self._blocks[number] = _block_without(block, here)
         self._starts = starts_of(self._blocks)
         return True
 
-    def _place(self, uid: int) -> int | None:
-        at = bisect_left(self.uids, uid)
-        return at if at < len(self.uids) and self.uids[at] == uid else None
+    def _leaving(self, gone: Sequence[int]) -> "Runs":
+        """Where these stand that are here.  gone: ascending."""
+        if not gone:
+            return []
+        start, stop = bisect_left(self.uids, gone[0]), bisect_right(self.uids, gone[-1])
+        if stop - start == len(gone) and self.uids[start:stop].tolist() == gone:
+            return [(start, stop)]
+        if stop - start < 8 * len(gone):
+            leaving = set(gone)
+            return _runs([at for at, uid in enumerate(self.uids[start:stop], start) if uid in leaving])
+        places = [(at, uid) for uid in gone if (at := bisect_left(self.uids, uid)) < len(self.uids)]
+        return _runs([at for at, uid in places if self.uids[at] == uid])
 
     def _altered(self, number: int, modseq: int) -> "array[int]":
         """The modseqs of a block, to be altered, with room for this one."""
@@ -176,8 +184,11 @@ def _runs(places: Sequence[int]) -> Runs:
     return found
 
 
-def _between(places: Sequence[int], start: int, stop: int) -> Sequence[int]:
-    return places[bisect_left(places, start) : bisect_left(places, stop)]
+def _within(runs: Runs, start: int, stop: int) -> Runs:
+    """What of them is from one place to another, counted from there."""
+    first = bisect_right(runs, start, key=lambda run: run[1])
+    last = bisect_left(runs, stop, key=lambda run: run[0])
+    return [(max(begin, start) - start, min(end, stop) - start) for begin, end in runs[first:last]]
 
 
 def _kept(runs: Runs, count: int) -> Iterator[tuple[int, int]]:
