@@ -16,6 +16,7 @@ from opostd.mime.section import encoding_of
 
 MAX_LINE = 998  # octets: RFC 5322 2.1.1
 _ROW = 57  # octets that make a line of 76 characters
+_BLOCK = 4096 * _ROW  # so that no more than so many lines are objects of their own
 _ENCODING = re.compile(rb"^Content-Transfer-Encoding[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+(?:\n|\Z))*+", re.MULTILINE | re.I)
 _LONG = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 2))  # with the CR
 _AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
@@ -63,7 +64,9 @@ def _labelled(header: bytes, encoding: bytes, *, top: bool) -> bytes:
 
 
 def _base64(raw: bytes, start: int, stop: int) -> Iterator[bytes]:
-    for at in range(start, stop, _ROW):
+    for at in range(start, stop, _BLOCK):
+        end = min(at + _BLOCK, stop)
         if at > start:
             yield b"\r\n"
-        yield binascii.b2a_base64(raw[at : min(at + _ROW, stop)], newline=False)
+        rows = [binascii.b2a_base64(raw[row : min(row + _ROW, end)], newline=False) for row in range(at, end, _ROW)]
+        yield b"\r\n".join(rows)

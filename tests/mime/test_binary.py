@@ -76,6 +76,14 @@ def test_each_part_says_what_it_said(parts: list[tuple[bytes, bytes]]) -> None:
     assert without_binary(changed) == changed
 
 
+def test_a_large_part() -> None:
+    body = bytes(range(256)) * 4000
+    raw = b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n" + body
+    changed = without_binary(raw)
+    assert _says(changed) == [body]
+    assert max(map(len, changed.split(b"\r\n"))) == 76
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_octets(raw: bytes) -> None:
