@@ -188,7 +188,7 @@ class Router:
             return [await self._inbox(address.owner)]
         if address.kind is AddressKind.SERVICE:
             return await self._service(address)
-        below = await self.store.run(nesting.below, address.box)
+        below = await self.store.glance(nesting.below, address.box)
         source, held = await self._check_policy(address, account, below)
         if held:
             return [Target(address.owner, address.box, source=True, held=True)]
@@ -206,7 +206,7 @@ class Router:
     async def _owners(self, token: str) -> tuple[Place, ...] | None:
         """Who hears of mail to a member elsewhere that came back; None where nobody has this token."""
         member = await self.store.run(outside.of_token, token)
-        source = None if member is None else await self.store.run(provision.source, member.source)
+        source = None if member is None else await self.store.glance(provision.source, member.source)
         return None if source is None else await self.owners(source)
 
     async def owners(self, source: Source) -> tuple[Place, ...]:
@@ -223,7 +223,7 @@ class Router:
     async def sources(self, targets: Sequence[Target]) -> list[Source]:
         """Of those of the targets that are sources and were named themselves."""
         found = [
-            await self.store.run(provision.source, each.box) for each in targets if each.source and not each.nested
+            await self.store.glance(provision.source, each.box) for each in targets if each.source and not each.nested
         ]
         return [source for source in found if source is not None]
 
@@ -278,15 +278,15 @@ class Router:
 
         below: groups in this one, whose members are members here.
         """
-        source = await self.store.run(provision.source, address.box)
+        source = await self.store.glance(provision.source, address.box)
         if source is None:  # being removed
             raise NoSuchAddress(address.addr)
         roles = MemberRole(0)
         if account is not None and not account.admin and asks_for_roles(source):
-            roles = await self.store.run(provision.role, address.box, account.owner)
+            roles = await self.store.glance(provision.role, address.box, account.owner)
             if asks_below(source, roles):
                 for box in below:
-                    roles |= await self.store.run(provision.role, box, account.owner) & MemberRole.READER
+                    roles |= await self.store.glance(provision.role, box, account.owner) & MemberRole.READER
         if not may_post(source, account, roles):
             raise NotAllowed(f"may not post to {address.addr}")
         return source, is_held(source, account, roles)

@@ -17,6 +17,13 @@ from opostd.store.run import Group, Tx, reads, writes
 MAX_BELOW = 200  # groups below one: each is a row of a transaction, and 250 boxes go into one (intake/deliver.py)
 
 _nested, _source = schema.nested, schema.source
+_PAIRS = (
+    sa.select(_nested.c.source_box, _nested.c.member_box)
+    .where(_nested.c.owner_id == SYSTEM_OWNER)
+    .order_by(_nested.c.source_box, _nested.c.member_box)
+)
+_MEMBERS = _PAIRS.where(_nested.c.source_box.in_(sa.bindparam("sources", expanding=True)))
+_MEMBERS_OF_ONE = _PAIRS.where(_nested.c.source_box == sa.bindparam("source", type_=sa.BigInteger))
 
 
 @reads(Group.OWNER)
@@ -66,11 +73,10 @@ def _lock(tx: Tx) -> None:
 
 def _members(tx: Tx, sources: Sequence[BoxId]) -> dict[BoxId, list[BoxId]]:
     found: dict[BoxId, list[BoxId]] = {}
-    rows = tx.execute(
-        sa.select(_nested.c.source_box, _nested.c.member_box)
-        .where(_nested.c.owner_id == SYSTEM_OWNER, _nested.c.source_box.in_(sources))
-        .order_by(_nested.c.source_box, _nested.c.member_box)
-    )
+    if len(sources) == 1:  # and mostly none is below it
+        rows = tx.rows(_MEMBERS_OF_ONE, {"source": sources[0]})
+    else:
+        rows = [tuple(row) for row in tx.execute(_MEMBERS, {"sources": list(sources)})]
     for outer, inner in rows:
         found.setdefault(BoxId(outer), []).append(BoxId(inner))
     return found

@@ -47,6 +47,7 @@ _SOURCE = sa.select(
     _source.c.recall,
 )
 _SYSTEM = _source.c.owner_id == SYSTEM_OWNER
+_OF_BOX = _SOURCE.where(_SYSTEM, _source.c.box_id == sa.bindparam("box", type_=sa.BigInteger))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ def _source_of(row: Any) -> Source:
 @reads(Group.OWNER)
 def source(tx: Tx, box: BoxId) -> Source | None:
     """The policy of a source box."""
-    row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.box_id == box)).first()
-    return None if row is None else _source_of(row)
+    rows = tx.rows(_OF_BOX, {"box": box})
+    return _source_of(rows[0]) if rows else None
 
 
 @reads(Group.OWNER)
