@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,11 @@ smtpd_peername_lookup = no
 
 
 @contextmanager
-def doors(servers: list[Server]) -> Iterator[dict[str, int]]:
-    """The port where mail arrives, by server; Dovecot's is Postfix's, and without Postfix it has none."""
+def doors(servers: list[Server], more: Callable[[Path], str] = lambda _: "") -> Iterator[dict[str, int]]:
+    """The port where mail arrives, by server; Dovecot's is Postfix's, and without Postfix it has none.
+
+    more: lines of Postfix's configuration, for its folder.
+    """
     found = {server.name: server.mail for server in servers if server.name != PEER}
     peer = next((server for server in servers if server.name == PEER), None)
     if peer is None or not (shutil.which("postfix") or Path("/usr/sbin/postfix").exists()):
@@ -57,7 +60,7 @@ def doors(servers: list[Server]) -> Iterator[dict[str, int]]:
     folder = Path(tempfile.mkdtemp(prefix="opostd-bench-postfix-"))
     folder.chmod(0o755)
     try:
-        with running(folder, MAIN_CF.format(folder=folder, lmtp=peer.mail)) as port:
+        with running(folder, MAIN_CF.format(folder=folder, lmtp=peer.mail) + more(folder)) as port:
             peer.roots.append(int((folder / "queue" / "pid" / "master.pid").read_text()))
             yield {**found, PEER: port}
     finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import aliases
 import arrival
 import groups
 import report
@@ -77,12 +78,22 @@ def measure_arrival(folder: Path, names: set[str], rounds: int, quick: bool) -> 
     return found
 
 
+def measure_aliases(folder: Path, names: set[str], sizes: list[int], rounds: int) -> report.Report:
+    found = report.Report()
+    with (
+        servers.started(folder / "aliases", names=names, user_count=sizes[-1]) as running,
+        arrival.doors(running, lambda place: aliases.postfix_settings(place, sizes)) as ports,
+    ):
+        aliases.Aliases(running, found, ports).all(sizes, rounds)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a smaller box, one round: a few minutes")
     parser.add_argument("--users", help="sizes of everyone, ascending (default 100,10000,100000; quick: 100,10000)")
     parser.add_argument("--rounds", type=int, help="how often each server is measured (default 3; quick: 1)")
-    parser.add_argument("--only", choices=("alone", "groups", "beside", "arrival"), help="one of the tables")
+    parser.add_argument("--only", choices=("alone", "groups", "beside", "arrival", "aliases"), help="one of the tables")
     parser.add_argument(
         "--broadcast-users", type=int, help="readers of the largest broadcast (default 1,000,000; quick: 20,000)"
     )
@@ -109,6 +120,10 @@ def main() -> None:
         if args.only in (None, "arrival"):
             title = "Mail that arrives, beside Postfix and Dovecot"
             parts.append((title, measure_arrival(Path(name), names, rounds, args.quick)))
+        if args.only in (None, "aliases"):
+            title = "One message for very many, beside Postfix and Dovecot"
+            groups_of = [1000] if args.quick else [1000, 10_000]
+            parts.append((title, measure_aliases(Path(name), names, groups_of, 1 if args.quick else 2)))
     for title, part in parts:
         print(f"\n{title}\n\n{part.table()}")
         for line in part.missed():

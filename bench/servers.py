@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import load
+import sqlalchemy as sa
 import users
 
 from opostd.config import StoreSettings
@@ -86,6 +87,23 @@ class Opostd(Server):
         self.submission = ports["submission"]
         super().__init__(name, ports["imap"], ports["imaps"], ports["smtp"], False)
         self.roots = [self.daemon.pid, *database_roots]
+
+    def ask(self, question: str) -> int:
+        """A number out of its database."""
+        engine = sa.create_engine(self.settings.url)
+        with engine.connect() as connection:
+            found = int(connection.execute(sa.text(question)).scalar_one())
+        engine.dispose()
+        return found
+
+    def octets(self) -> int:
+        """What its database takes, without what is free in it and without its log."""
+        if self.settings.url.startswith("sqlite"):
+            return self.ask(
+                "SELECT (page_count - freelist_count) * page_size"
+                " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+            )
+        return self.ask("SELECT pg_database_size(current_database())")
 
     def restart(self) -> None:
         self.daemon.stop()
