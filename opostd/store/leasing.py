@@ -12,8 +12,14 @@ import sqlalchemy as sa
 from opostd.store.database import chunks
 from opostd.store.run import Tx
 
+CLOCK_S = 3600  # clocks of two machines differ by less: a lease that ends later than that was given by a wrong clock
 PAGE = 250  # rows in a statement: a key is two or three values, and SQLite takes a thousand
 MAX_ERROR_CHARS = 500
+
+
+def is_free(lease_until: sa.Column[int], now: int, lease_s: int) -> sa.ColumnElement[bool]:
+    """Nobody has it now: its lease has ended, or ends at a time that no clock which is right can have given it."""
+    return sa.or_(lease_until <= now, lease_until > now + lease_s + CLOCK_S)
 
 
 def lease(
@@ -33,7 +39,7 @@ def lease(
     columns: what is wanted of each.  The oldest are taken, or those that are first by ``first``; of a table that is
     sharded by owner, ``owners`` is that column, which has to stand in the statement.
     """
-    key, free = tuple(table.primary_key.columns), table.c.lease_until <= now
+    key, free = tuple(table.primary_key.columns), is_free(table.c.lease_until, now, lease_s)
     # Only rows that are due are sorted: a few, but after an outage.
     due = sa.select(*key).where(table.c.next_at <= now, free, *where).order_by(*first, table.c.next_at, *key)
     found: list[tuple[Any, ...]] = []

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from opostd.model.ids import SYSTEM_OWNER
 from opostd.store import schema
 from opostd.store.dialect import insert_new
+from opostd.store.leasing import CLOCK_S, is_free
 from opostd.store.run import Group, Tx, reads, writes
 
 REAPER, GAUGE = 1000, 1001  # the numbers of works that are not divided
@@ -41,7 +42,7 @@ def lease(tx: Tx, holder: int, now: int, lease_s: int, generation: int, done_aft
     holder: a number of one's own.  generation: as read before.  A share that was last done before ``done_after`` is due
     in any case.
     """
-    free = _share.c.lease_until <= now
+    free = is_free(_share.c.lease_until, now, lease_s)
     rows = tx.execute(
         sa.select(_share.c.share, _share.c.reached, _share.c.reached_at, _share.c.lease_until)
         .where(_share.c.owner_id == SYSTEM_OWNER, _share.c.share < SHARES)
@@ -51,7 +52,7 @@ def lease(tx: Tx, holder: int, now: int, lease_s: int, generation: int, done_aft
         insert_new(tx, _share, [{"owner_id": SYSTEM_OWNER, "share": number} for number in range(SHARES)])
         return lease(tx, holder, now, lease_s, generation, done_after)
     for share, reached, reached_at, lease_until in rows:
-        if lease_until > now or (reached == generation and reached_at >= done_after):
+        if now < lease_until <= now + lease_s + CLOCK_S or (reached == generation and reached_at >= done_after):
             continue
         taken = tx.execute(
             sa.update(_share)
@@ -73,8 +74,8 @@ def lease_alone(tx: Tx, work: int, holder: int, now: int, lease_s: int, done_aft
         .where(
             _share.c.owner_id == SYSTEM_OWNER,
             _share.c.share == work,
-            _share.c.lease_until <= now,
-            _share.c.reached_at <= done_after,
+            is_free(_share.c.lease_until, now, lease_s),
+            sa.or_(_share.c.reached_at <= done_after, _share.c.reached_at > now + CLOCK_S),
         )
         .values(holder=holder, lease_until=now + lease_s)
         .returning(_share.c.share)
