@@ -24,7 +24,7 @@ box_option = click.option("--box", default="INBOX", show_default=True, help="Whi
 
 @click.group("subscription")
 def command() -> None:
-    """Subscriptions: list, add, move, remove, sync."""
+    """Subscriptions: list, lag, add, move, remove, sync."""
 
 
 def since(text: str) -> "From":
@@ -97,6 +97,31 @@ def list_(address: str, as_json: bool) -> None:
         run_in_store(flow),
         as_json,
     )
+
+
+@command.command("lag")
+@json_option
+def lag(as_json: bool) -> None:
+    """How far the agent is behind, for all who look at their mail these days: empty where it is not.
+
+    BOXES are not up to date; POSTS wait for the last of them, the first since WAITS.  --json has seconds.
+
+    Example: opostd subscription lag --json
+    """
+
+    async def flow(store: "Store", settings: Settings) -> list[tuple[Any, ...]]:
+        from opostd.store import lag, sources
+
+        addresses = {each.box: each.address for each in await store.run(sources.sources)}
+        since = now() - settings.agent.active_days * 24 * 3600
+        return [
+            (addresses.get(each.source, "?"), each.boxes, each.posts, max(now() - each.oldest, 0))
+            for each in await store.run(lag.lag, since)
+        ]
+
+    rows = run_in_store(flow)
+    shown = rows if as_json else [(*row, duration(waits)) for *row, waits in rows]
+    print_rows(("SOURCE", "BOXES", "POSTS", "WAITS"), shown, as_json)
 
 
 @command.command("add")

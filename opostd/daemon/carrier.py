@@ -44,6 +44,7 @@ class Carrier:
     def start(self) -> None:
         if self._settings.carry:
             self._stop_listening = self._store.listen(self._heard)
+            self._news.set()  # what an earlier process has left is not to wait
             self._loop.start()
 
     async def close(self) -> None:

@@ -142,6 +142,7 @@ def test_subscriptions(opostd: Command, store_settings: StoreSettings) -> None:
         (f"everyone@{DOMAIN}", "INBOX", "start", "#0", 0),
         (f"team@{DOMAIN}", "INBOX", "start", "#0", 1),
     ]
+    assert json.loads(opostd("subscription", "lag", "--json").out) == []  # nobody has looked these days
     assert re.fullmatch(
         r"synced 2 subscriptions: 1 post delivered in \d\.\d\d s\n", opostd("subscription", "sync", "bob").out
     )
@@ -220,3 +221,15 @@ def test_expiry(opostd: Command, store_settings: StoreSettings) -> None:
     assert opostd("post", "expire", two, "soon").status == 64
     assert opostd("post", "expire", "0" * 32, "never").status == 66
     assert opostd("group", "expiry", "team", "0").out == f"team@{DOMAIN}   posts stay\n"
+
+
+def test_never_into_somebody_elses_box(opostd: Command, store_settings: StoreSettings) -> None:
+    """A subscription's box is its reader's own: a name below Shared is none, whatever others share."""
+    made(opostd)
+    for box in ("Shared/bob/INBOX", "Shared", "Shared/x"):
+        said = opostd("subscription", "add", "team", "anna", "--box", box)
+        assert (said.status, said.out) == (65, ""), said
+        assert opostd("subscription", "move", "team", "anna", box).status == 65
+    listed = json.loads(opostd("subscription", "list", "anna", "--json").out)
+    assert {each["box"] for each in listed} == {"INBOX"}
+    assert subjects(store_settings, "bob") == ["One"]

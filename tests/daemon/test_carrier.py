@@ -9,9 +9,9 @@ from opostd.config import AgentSettings, StoreSettings
 from opostd.daemon.carrier import DAY_S, LEASE_S, Carrier
 from opostd.imap.activity import FLUSH_S
 from opostd.imap.live import Hub
-from opostd.model.ids import OwnerId, PostId
+from opostd.model.ids import SYSTEM_OWNER, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
-from opostd.store import active, set_aside, shares, sync
+from opostd.store import active, lag, moves, set_aside, shares, sync
 from opostd.store.run import Store
 from tests.store.refusing import refused
 from tests.store.world import NOW, World, run
@@ -60,6 +60,29 @@ def test_active_ones_are_carried_idle_ones_left_alone(store: Store) -> None:
         assert await store.run(active.seen, world.owner(long_ago[0])) is None
         for name in names:
             assert await world.look(name) == ids + more
+
+    run(main())
+
+
+def test_how_far_it_is_behind(store: Store) -> None:
+    """For those who look at their mail, by source; nothing when it is done, or when the post has left its source."""
+
+    async def main() -> None:
+        world, names = await readers(store, 5)
+        team, clock = await world.group("team", *names), [NOW]
+        await store.run(active.note, [world.owner(name) for name in names[:3]], NOW)
+        await store.run(active.note, [world.owner(names[4])], NOW - DAYS * DAY_S)
+        assert await store.run(lag.lag, NOW) == []
+        await post(world, 2, "team")
+        await world.look(names[0])
+        await post(world, 1, "team")
+        assert await store.run(lag.lag, NOW) == [lag.Lag(team, boxes=3, posts=3, oldest=NOW + 1)]
+        assert (await store.run(lag.lag, NOW - DAYS * DAY_S))[0].boxes == 4
+        await carrier(store, clock).once()
+        assert await store.run(lag.lag, NOW) == []
+        await post(world, 1, "team")
+        await store.run(moves.expunge, SYSTEM_OWNER, team, None, False)
+        assert await store.run(lag.lag, NOW) == []
 
     run(main())
 

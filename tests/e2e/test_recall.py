@@ -19,18 +19,22 @@ def wait_for(client: imaplib.IMAP4, end: bytes) -> float:
 
 
 def test_idle_hears_of_post_and_recall(site: Site) -> None:
-    with imap(site, "anna") as reader, submission(site, "bob") as sender:
-        reader.select("INBOX")
-        reader.send(b"i1 IDLE\r\n")
-        wait_for(reader, b"idling")
+    with imap(site, "anna") as reader, imap(site, "anna") as other, submission(site, "bob") as sender:
+        other.enable("QRESYNC")
+        for each in (reader, other):
+            each.select("INBOX")
+            each.send(b"i1 IDLE\r\n")
+            wait_for(each, b"idling")
         sender.send_message(text_mail("bob", "team", "Oops", "not for you"))
         assert wait_for(reader, b"1 EXISTS") < 5 * SECONDS
         post = json.loads(site.cli("post", "list", "team", "--json"))[0]["id"]
         report = json.loads(site.cli("post", "recall", post, "-y", "--json"))
         assert report == {"id": post, "policy": "all", "had": 1, "read": 0, "removed": 1, "kept": 0, "by": ""}
         assert wait_for(reader, b"* 1 EXPUNGE") < 5 * SECONDS
-        reader.send(b"DONE\r\n")
-        wait_for(reader, b"completed")
+        assert wait_for(other, b"* VANISHED 1") < 5 * SECONDS
+        for each in (reader, other):
+            each.send(b"DONE\r\n")
+            wait_for(each, b"completed")
     with imap(site, "bob") as other:  # was not looking: it never was there, and no UID is spent
         assert subjects(other) == []
         _, (uidnext,) = other.status("INBOX", "(UIDNEXT)")

@@ -1,7 +1,9 @@
-"""docs/security-tests.md: every test that it names is there; every extension has a transcript that names its RFC."""
+"""docs/security-tests.md and broadcast-tests.md: every test that they name is there; every extension has a transcript that names its RFC."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 from opostd.imap.extensions import EXTENSIONS
 
@@ -17,8 +19,9 @@ OTHERWISE = {
 }
 
 
-def test_every_test_of_the_table_is_there() -> None:
-    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs" / "security-tests.md").read_text())
+@pytest.mark.parametrize("name", ["security-tests.md", "broadcast-tests.md"])
+def test_every_test_of_the_table_is_there(name: str) -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs" / name).read_text())
     assert len(named) > 30
     for each in named:
         path, _, function = each.partition("::")

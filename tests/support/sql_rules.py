@@ -52,6 +52,7 @@ SCATTERS = (
     re.compile(r"SELECT .*FROM set_aside\s+WHERE set_aside\.next_at", re.IGNORECASE | re.DOTALL),
     re.compile(r"SELECT active\.owner_id\s+FROM active\s+WHERE active\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
     re.compile(r"DELETE FROM active WHERE active\.owner_id > .*seen <", re.IGNORECASE | re.DOTALL),
+    re.compile(r"FROM subscription JOIN active ON active\.owner_id = subscription\.owner_id\s+WHERE", re.IGNORECASE),
     re.compile(r"FROM account\s+WHERE account\.owner_id > .*LIMIT", re.IGNORECASE | re.DOTALL),
 )
 
