@@ -4,7 +4,7 @@ Texts are as i;unicode-casemap compares them on both sides (``mime.casemap``); a
 finds what is in his box, for only ids of his box are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
@@ -19,7 +19,7 @@ from opostd.store.dialect import among, contains
 from opostd.store.run import Group, Tx, reads
 from opostd.store.types import storable
 
-_search, _todo = schema.post_search, schema.search_todo
+_search, _new, _todo = schema.post_search, schema.search_new, schema.search_todo
 
 AT_ONCE = 10_000  # ids in one array: PostgreSQL looks the needle up once for each
 
@@ -53,12 +53,18 @@ def may_hold(tx: Tx, ids: Sequence[PostId], needle: Needle) -> list[PostId] | No
 
 
 def _may_hold(tx: Tx, ids: Sequence[PostId], text: str, where: Where) -> list[PostId]:
-    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into."""
+    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into.
+
+    One statement, for a row may be moved from one table to the other meanwhile.
+    """
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     columns = {Where.BODY: ("text",), Where.HEADER: ("head",), Where.TEXT: ("head", "text")}[where]
     like = " OR ".join(f"{column} LIKE :pattern" for column in columns)
     statement = sa.text(
-        f"SELECT uuid_send(id) FROM post_search WHERE id = ANY(CAST(:ids AS uuid[])) AND ({like})"  # noqa: S608
+        " UNION ALL ".join(
+            f"SELECT uuid_send(id) FROM {table} WHERE id = ANY(CAST(:ids AS uuid[])) AND ({like})"  # noqa: S608
+            for table in ("post_search", "search_new")
+        )
     )
     found: set[bytes] = set(tx.execute(sa.select(_todo.c.id)).scalars())
     for page in chunks(ids, AT_ONCE):
@@ -85,23 +91,33 @@ def matching(tx: Tx, ids: Sequence[PostId], needle: Needle) -> tuple[set[PostId]
     return found, rowless
 
 
-def _statements(where: Where, field_alone: bool) -> dict[str, sa.Select[tuple[bytes, Any]]]:
+def _statements(where: Where, field_alone: bool) -> dict[str, sa.Executable]:
     """By dialect: id, and whether it holds the needle; of HEADER the head that has it, to be looked into."""
-    head, body = _search.c.head, _search.c.text
     needle = sa.bindparam("needle", type_=sa.Text)
-    made: dict[str, sa.Select[tuple[bytes, Any]]] = {}
-    for dialect, chosen in among(_search.c.id).items():
-        held: sa.ColumnElement[Any]
+
+    def held(dialect: str, table: sa.Table) -> sa.ColumnElement[Any]:
+        in_head, in_text = (contains(dialect, table.c[name], needle) for name in ("head", "text"))
         match where:
             case Where.BODY:
-                held = contains(dialect, body, needle)
+                return in_text
             case Where.TEXT:
-                held = sa.or_(contains(dialect, head, needle), contains(dialect, body, needle))
+                return sa.or_(in_head, in_text)
             case Where.HEADER if field_alone:
-                held = contains(dialect, head, needle)
+                return in_head
             case Where.HEADER:
-                held = sa.case((contains(dialect, head, needle), head))
-        made[dialect] = sa.select(_search.c.id, held).where(chosen)
+                return sa.case((in_head, table.c.head))
+
+    return _of_both(lambda dialect, table: (table.c.id, held(dialect, table)))
+
+
+def _of_both(
+    columns: Callable[[str, sa.Table], Sequence[sa.ColumnElement[Any]]],
+) -> dict[str, sa.Executable]:
+    """By dialect: columns of those rows that ``ids`` names; on PostgreSQL from both tables, in one statement."""
+    made: dict[str, sa.Executable] = {}
+    for dialect, tables in (("sqlite", (_search,)), ("postgresql", (_search, _new))):
+        selects = [sa.select(*columns(dialect, table)).where(among(table.c.id)[dialect]) for table in tables]
+        made[dialect] = selects[0] if len(selects) == 1 else sa.union_all(*selects)
     return made
 
 
@@ -122,10 +138,7 @@ def _in_field(head: str, field: str, text: str) -> bool:
 
 
 _SORTED_BY = tuple(field.name for field in fields(Sought) if field.name != "head")
-_SOUGHT = {
-    dialect: sa.select(_search.c.id, *(_search.c[name] for name in _SORTED_BY)).where(chosen)
-    for dialect, chosen in among(_search.c.id).items()
-}
+_SOUGHT = _of_both(lambda _, table: (table.c.id, *(table.c[name] for name in _SORTED_BY)))
 
 
 @reads(Group.POST)

@@ -6,20 +6,24 @@ costs time and no result.  One index for all boxes: a post is in it once, whatev
 SQLite: FTS5, without the text and without positions, 0.4 of the text's size; one table for headers, one for texts, for
 a word that stands in every text may be in few subjects.  It takes about 0.3 ms for each KB, so it is not made in the
 transaction that a sender waits for: ``put`` notes the post in ``search_todo``, ``index_some`` follows.  A long text is
-several documents, so that no step is long.  PostgreSQL: GIN of pg_trgm, kept by the server, where the extension can be
-had.
+several documents, so that no step is long.
+
+PostgreSQL: GIN of pg_trgm over ``post_search``, kept by the server, where the extension can be had.  It is nine tenths
+of what accepting a message costs the database, and of what goes to its disk; so rows come into ``search_new``, which
+has no such index, and ``index_some`` moves them, many at once.  A statement that looks into both sees each row.
 """
 
 from collections.abc import Sequence
 from dataclasses import fields
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from opostd.model.ids import PostId
 from opostd.model.records import Sought
 from opostd.store import schema
 from opostd.store.database import chunks
-from opostd.store.dialect import insert_new
+from opostd.store.dialect import among, insert_new
 from opostd.store.run import Group, Tx, writes
 from opostd.store.types import PostIdType, storable
 
@@ -30,11 +34,13 @@ PIECE = 32 * 1024  # characters of one document: about 10 ms of the one writer
 OVERLAP = 64  # characters that two documents of a text share, so that a needle of so many lies wholly in one
 STEP = 4 * 1024  # characters indexed in one transaction, and what is left of the document that reaches it: some 20 ms
 STEP_POSTS = 8  # who opens a box with pending posts waits for one step at most, for there is one writer
+MOVED = 200  # rows that PostgreSQL moves at once, and how long their texts may be: some tenths of a second
+MOVED_OCTETS = 512 * 1024
 TRIGRAM = 3
 MAX_TRIGRAMS = 12  # of a needle that are asked for: more narrow no further
 MAX_HITS = 50_000  # documents: what so many have is found faster by looking
 
-_search, _todo = schema.post_search, schema.search_todo
+_search, _new, _todo = schema.post_search, schema.search_new, schema.search_todo
 _FIELDS = tuple(field.name for field in fields(Sought))
 _TEXTS = tuple(name for name in _FIELDS if name not in ("sent", "reply"))
 # SQLite's own tables.  A document never gets the number of another one: what is left of that would be found with it.
@@ -54,6 +60,22 @@ _NEXT = sa.select(_todo.c.id).order_by(_todo.c.id).limit(sa.bindparam("most", ty
 _HEAD_AND_TEXT = sa.select(_search.c.head, _search.c.text).where(_search.c.id == sa.bindparam("id"))
 _DOCS = sa.select(sa.func.count()).select_from(_docs).where(_docs.c.id == sa.bindparam("id", type_=PostIdType()))
 _DONE = sa.delete(_todo).where(_todo.c.id == sa.bindparam("id"))
+_THERE = sa.union_all(*(sa.select(table.c.reply).where(table.c.id == sa.bindparam("id")) for table in (_search, _new)))
+_WAITING = sa.select(_new.c.id, sa.func.octet_length(_new.c.head) + sa.func.octet_length(_new.c.text)).order_by(
+    _new.c.id
+).limit(sa.bindparam("most", type_=sa.Integer))  # fmt: skip
+_NAMES = [column.name for column in _search.columns]
+_MOVE = (
+    postgresql.insert(_search)
+    .from_select(
+        _NAMES,
+        sa.select(*(sa.type_coerce(column, sa.types.NULLTYPE) for column in _new.columns))
+        .where(among(_new.c.id)["postgresql"])
+        .order_by(_new.c.id),
+    )
+    .on_conflict_do_nothing()
+)
+_MOVED = sa.delete(_new).where(among(_new.c.id)["postgresql"])
 # FTS5 that does not keep the text has to be told what it had.
 _TAKE_OUT = {
     table: sa.text(f"INSERT INTO {table} ({table}, rowid, words) VALUES ('delete', :doc, :words)")  # noqa: S608
@@ -102,7 +124,7 @@ def _trigrams_to_be_had(connection: sa.Connection) -> bool:
 
 def put(tx: Tx, items: Sequence[tuple[PostId, Sought, str]]) -> None:
     """Keeps what is looked at in posts, at most 500; where it is there already it stays as it is."""
-    insert_new(tx, _search, [_row(*item) for item in items])
+    insert_new(tx, _new if tx.dialect == "postgresql" else _search, [_row(*item) for item in items])
     if _by_us(tx):
         insert_new(tx, _todo, [{"id": id_} for id_, _, _ in items])
 
@@ -126,7 +148,7 @@ def forget(tx: Tx, ids: Sequence[PostId]) -> None:
     if _by_us(tx):
         for id_ in ids:
             _remove(tx, id_)
-    for table in (_search, _todo):
+    for table in (_new, _search, _todo):  # in the order in which they are moved
         tx.execute(sa.delete(table).where(table.c.id.in_(ids)))
 
 
@@ -146,6 +168,8 @@ def index_some(tx: Tx) -> tuple[int, list[PostId]]:
     (0, []) when nothing is left.
     """
     ids = [PostId(row[0]) for row in tx.rows(_NEXT, {"most": STEP_POSTS})]
+    if tx.dialect == "postgresql":
+        return _move_some(tx) if not ids else _look(tx, ids)
     if not ids:
         return 0, []
     by_us = _by_us(tx)
@@ -165,6 +189,29 @@ def index_some(tx: Tx) -> tuple[int, list[PostId]]:
         done.append(id_)
     tx.count_many(_DONE, [{"id": id_} for id_ in done])
     return len(ids), rowless
+
+
+def _look(tx: Tx, ids: Sequence[PostId]) -> tuple[int, list[PostId]]:
+    """PostgreSQL: of posts that an older version has kept, those that have no row yet."""
+    rowless = [id_ for id_ in ids if not tx.rows(_THERE, {"id": id_})]
+    tx.later(_DONE, *({"id": id_} for id_ in ids if id_ not in rowless))
+    return len(ids), rowless
+
+
+def _move_some(tx: Tx) -> tuple[int, list[PostId]]:
+    """PostgreSQL: rows to where the index is.  Another process may do the same: then one of them finds them moved."""
+    ids: list[PostId] = []
+    left = MOVED_OCTETS
+    for id_, octets in tx.rows(_WAITING, {"most": MOVED}):
+        if left <= 0:
+            break
+        ids.append(PostId(id_))
+        left -= octets
+    if ids:
+        tx.later(_MOVE, {"ids": ids})
+        if tx.count(_MOVED, {"ids": ids}) < len(ids):  # moved, or taken out, by another: that must not come back
+            tx.nothing_changed()
+    return len(ids), []
 
 
 def _add(tx: Tx, id_: PostId, head: str, text: str, left: int) -> tuple[int, bool]:

@@ -15,6 +15,7 @@ from opostd.model.records import PostPolicy
 from opostd.store import accounts, delivery
 from opostd.store.run import Store
 from tests.e2e.conftest import DOMAIN, NOW, Site
+from tests.e2e.faults import until
 from tests.e2e.mailbox import imap, subjects, submission, text_mail, whole
 from tests.e2e.shows import Stage
 from tests.store.world import a_delivery
@@ -85,6 +86,7 @@ def test_rank_11_an_index_for_all(stage: Stage) -> None:
     stage.group("lone", "s0")
     stage.group("full", *names[:-1])
     for group in ("lone", "full"):
+        assert until(lambda: not stage.count("search_new"))  # the index is up to date
         before = stage.count("post_search")
         stage.send("s0", group, f"Index {group}", f"pangolin in {group}")
         for name in names[:-1]:
@@ -92,6 +94,7 @@ def test_rank_11_an_index_for_all(stage: Stage) -> None:
                 client.select("INBOX", readonly=True)
                 (found,) = client.search(None, "BODY", "pangolin")[1]
                 assert len(found.split()) == (name == "s0") + (group == "full")
+        assert until(lambda: not stage.count("search_new"))
         assert stage.count("post_search") == before + 1
     stage.opostd("group", "join", "full", names[-1])
     with imap(stage.site, names[-1]) as client:

@@ -8,20 +8,23 @@ from opostd.store import schema
 from opostd.store.run import Group, Store, Tx, reads, writes
 from tests.imap.transcript import World
 
+BOTH = (schema.post_search, schema.search_new)
+
 
 @writes(Group.POST)
 def lose_rows(tx: Tx) -> None:
     ids = tx.execute(sa.select(schema.post.c.id)).scalars().all()
-    tx.execute(sa.delete(schema.post_search).where(schema.post_search.c.id.in_(ids)))
+    for table in BOTH:
+        tx.execute(sa.delete(table).where(table.c.id.in_(ids)))
 
 
 @reads(Group.POST)
 def rows(tx: Tx) -> int:
     ids = tx.execute(sa.select(schema.post.c.id)).scalars().all()
-    found: int = tx.execute(
-        sa.select(sa.func.count()).select_from(schema.post_search).where(schema.post_search.c.id.in_(ids))
-    ).scalar_one()
-    return found
+    return sum(
+        tx.execute(sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(ids))).scalar_one()
+        for table in BOTH
+    )
 
 
 def test_they_are_found(store: Store) -> None:

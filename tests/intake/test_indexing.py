@@ -24,8 +24,10 @@ RAW = b"Subject: =?utf-8?q?Stra=C3=9Fe?=\r\n\r\nZeppelin over K\xc3\xb6ln\r\n"
 
 @reads(Group.POST)
 def todo(tx: Tx) -> int:
-    found: int = tx.execute(sa.select(sa.func.count()).select_from(schema.search_todo)).scalar_one()
-    return found
+    return sum(
+        tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        for table in (schema.search_todo, schema.search_new)
+    )
 
 
 def test_it_follows(store: Store) -> None:

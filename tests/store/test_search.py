@@ -1,8 +1,10 @@
 """Which posts hold a text: exact with the index up to date, behind, or unable to tell."""
 
+import concurrent.futures
 import random
 import subprocess
 import sys
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from opostd.model.ids import PostId
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import NewPost, Sought
-from opostd.store import posts, reap, search, search_index
+from opostd.store import posts, reap, schema, search, search_index
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.search import Needle, Where
 from tests.store.world import NOW, new_post
@@ -231,3 +233,94 @@ def doubles(tx: Tx) -> list[bytes]:
     if tx.dialect != "sqlite":
         return []
     return list(tx.execute(sa.text("SELECT id FROM search_doc GROUP BY id HAVING count(*) > 2")).scalars())
+
+
+def where_rows_are(store: Store) -> tuple[int, int]:
+    """In post_search, and where they come first on PostgreSQL."""
+    engine = sa.create_engine(store._settings.url, execution_options={"outside": True})
+    with engine.connect() as connection:
+        counts = [
+            connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            for table in (schema.post_search, schema.search_new)
+        ]
+    engine.dispose()
+    return counts[0], counts[1]
+
+
+def test_rows_are_moved_to_the_index_behind_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL: what is accepted costs nothing of the index, and is found before, between and after."""
+    monkeypatch.setattr(search_index, "MOVED", 4)
+    ids = [keep(store, f"\nSUBJECT: {number}", f"WORD {number:02}") for number in range(10)]
+    if store._databases[Group.POST].is_sqlite:
+        assert where_rows_are(store) == (10, 0)
+        return
+    for there in (0, 4, 8, 10, 10):
+        assert where_rows_are(store) == (there, 10 - there)
+        assert found(store, ids, Needle("WORD 07", Where.BODY)) == {ids[7]}
+        assert found(store, ids, Needle("3", Where.HEADER, "SUBJECT")) == {ids[3]}
+        assert set(store.run_sync(search.sought, ids)) == set(ids)
+        store.run_sync(search_index.index_some)
+    posts_again = mailing(NewPost(new_post().facts, b"raw", "OTHER", Sought()))
+    store.run_sync(posts.accept, [posts_again], NOW)
+    store.run_sync(posts.accept, [posts_again], NOW)
+    index(store)
+    store.run_sync(posts.accept, [posts_again], NOW)  # an accept that runs again, late
+    assert where_rows_are(store) == (11, 1)
+    assert found(store, [posts_again.post.facts.id], Needle("OTHER", Where.BODY)) == {posts_again.post.facts.id}
+    index(store)
+    assert where_rows_are(store) == (11, 0)
+
+
+def test_long_texts_are_moved_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_index, "MOVED_OCTETS", 25_000)
+    if store._databases[Group.POST].is_sqlite:
+        return
+    for _ in range(5):
+        keep(store, "", "LONG " * 2000)
+    for there in (3, 5):
+        store.run_sync(search_index.index_some)
+        assert where_rows_are(store) == (there, 5 - there)
+
+
+def test_what_is_taken_out_meanwhile_does_not_come_back(store: Store) -> None:
+    """PostgreSQL: a post that is reaped while it is moved."""
+    if store._databases[Group.POST].is_sqlite:
+        return
+    id_, other = keep(store, "", "WORD"), keep(store, "", "WORD")
+    deleted, go_on = threading.Event(), threading.Event()
+
+    @writes(Group.POST)
+    def forget(tx: Tx) -> None:
+        search_index.forget(tx, [id_])
+        deleted.set()
+        assert go_on.wait(20)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        forgetting = threads.submit(store.run_sync, forget)
+        assert deleted.wait(20)
+        moving = threads.submit(store.run_sync, search_index.index_some)
+        assert not concurrent.futures.wait([moving], 0.3).done  # for the row that is being deleted
+        go_on.set()
+        forgetting.result(20)
+        moving.result(20)
+    index(store)
+    assert where_rows_are(store) == (1, 0)
+    assert found_in(store, [id_, other]) == {other}
+
+
+def found_in(store: Store, ids: list[PostId]) -> set[PostId]:
+    return store.run_sync(search.matching, ids, Needle("WORD", Where.BODY))[0]
+
+
+def test_nothing_is_missed_while_rows_are_moved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_index, "MOVED", 3)
+    ids = [keep(store, "", f"WORD {number:03}") for number in range(120)]
+    needle = Needle("WORD", Where.BODY)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        indexing = thread.submit(index, store)
+        looks = 0
+        while not indexing.done() or not looks:
+            assert store.run_sync(search.matching, ids, needle) == (set(ids), [])
+            assert store.run_sync(search.may_hold, ids, needle) == ids
+            looks += 1
+        indexing.result()
