@@ -156,6 +156,19 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: b
         click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
+def print_json(value: Any) -> None:
+    """A record of ``nouns``, or a list of them, as the API answers it."""
+    import dataclasses
+
+    plain = [dataclasses.asdict(each) for each in value] if isinstance(value, list) else dataclasses.asdict(value)
+    click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
+
+
+def shown_time(iso: str | None) -> str | None:
+    """``2026-11-24 18:31``, in UTC, of a time as programs read it."""
+    return None if iso is None else iso[:16].replace("T", " ")
+
+
 def _cell(value: Any) -> str:
     from opostd.daemon.logs import safe
 

@@ -195,7 +195,7 @@ def history(group: str, since: str) -> None:
 
     Example: opostd group history team 2026-11-01
     """
-    from opostd.cli.subscription import day
+    from opostd.nouns.times import day
     from opostd.store.newcomers import FROM_JOIN
 
     begin = {"none": FROM_JOIN, "all": 0}.get(since)

@@ -1,21 +1,21 @@
 """``opostd group held``: posts that wait for a moderator."""
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import Failure, json_option, print_rows, run_in_store
+from opostd.cli.common import Failure, json_option, print_json, print_rows, run_in_store, shown_time
 from opostd.cli.errors import EX_NOUSER
 from opostd.cli.open_intake import open_intake
-from opostd.cli.post_id import post_id, when
+from opostd.cli.post_id import post_id
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
-from opostd.model.ids import post_id_text
+from opostd.model.ids import BoxId, post_id_text
 
 if TYPE_CHECKING:
+    from opostd.nouns.held import HeldPost
     from opostd.store.held import Held
     from opostd.store.run import Store
 
@@ -36,24 +36,24 @@ def list_(group: str | None, as_json: bool) -> None:
     Example: opostd group held list team
     """
 
-    async def flow(store: "Store", settings: Settings) -> list[tuple[Any, ...]]:
+    async def flow(store: "Store", settings: Settings) -> "list[HeldPost]":
+        from opostd.nouns import held
         from opostd.store import held as held_posts
-        from opostd.store import posts
 
         box = None if group is None else (await source_of(store, settings, group)).box
-        rows = await store.run(held_posts.waiting, box, SHOWN)
-        names = await _addresses(store)
-        facts = await store.run(posts.facts, [row.post for row in rows])
-        return [
-            (
-                post_id_text(row.post), names.get(row.box, "?"), row.origin.sender or "<>", row.author != 0,
-                facts[row.post].subject if row.post in facts else "the post is lost", when(row.created),
-                when(row.expires),
-            )
-            for row in rows
-        ]  # fmt: skip
+        return await held.listing(store, await store.run(held_posts.waiting, box, SHOWN), await _addresses(store))
 
-    print_rows(("ID", "GROUP", "SENDER", "LOGIN", "SUBJECT", "SINCE", "UNTIL"), run_in_store(flow), as_json)
+    found = run_in_store(flow)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each.id, each.group, each.sender, each.login, each.subject, shown_time(each.since), shown_time(each.until)
+        )
+        for each in found
+    ]  # fmt: skip
+    print_rows(("ID", "GROUP", "SENDER", "LOGIN", "SUBJECT", "SINCE", "UNTIL"), rows, False)
 
 
 @held.command("show")
@@ -67,38 +67,37 @@ def show(id_: str, raw: bool, as_json: bool) -> None:
     """
     post = post_id(id_)
 
-    async def flow(store: "Store", settings: Settings) -> tuple[dict[str, Any], bytes]:
+    async def flow(store: "Store", settings: Settings) -> "tuple[list[HeldPost], bytes]":
+        from opostd.nouns import held
         from opostd.store import posts
 
         rows = await _rows(store, settings, id_, None)
-        fact = (await store.run(posts.facts, [post]))[post]
-        names = await _addresses(store)
-        found = {
-            "id": post_id_text(post),
-            "groups": [names.get(row.box, "?") for row in rows],
-            "sender": rows[0].origin.sender or "<>",
-            "login": rows[0].author != 0,
-            "from": fact.sender,
-            "subject": fact.subject,
-            "size": fact.size,
-            "since": when(rows[0].created),
-            "until": when(rows[0].expires),
-            "preview": fact.preview or "",
-        }
-        return found, await store.run(posts.raw, post)
+        return await held.listing(store, rows, await _addresses(store)), await store.run(posts.raw, post)
 
     found, octets = run_in_store(flow)
     if raw:
         sys.stdout.buffer.write(octets)
         sys.stdout.buffer.flush()
     elif as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
     else:
-        rows = [(key, ", ".join(value) if isinstance(value, list) else value) for key, value in found.items()]
-        print_rows(("FIELD", "VALUE"), rows, False)
+        one = found[0]
+        facts = {
+            "id": one.id,
+            "groups": ", ".join(each.group for each in found),
+            "sender": one.sender,
+            "login": one.login,
+            "from": one.author,
+            "subject": one.subject,
+            "size": one.size,
+            "since": shown_time(one.since),
+            "until": shown_time(one.until),
+            "preview": one.preview,
+        }
+        print_rows(("FIELD", "VALUE"), list(facts.items()), False)
 
 
-async def _addresses(store: "Store") -> dict[int, str]:
+async def _addresses(store: "Store") -> "dict[BoxId, str]":
     from opostd.store import sources
 
     return {source.box: source.address for source in await store.run(sources.sources)}

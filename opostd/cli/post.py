@@ -1,24 +1,33 @@
 """``opostd post``: messages in a box or a source, how they came, how far they reached, and taking them back."""
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import confirm, folded, json_option, now, print_rows, run_in_store, yes_option
+from opostd.cli.common import (
+    confirm,
+    folded,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    run_in_store,
+    shown_time,
+    yes_option,
+)
 from opostd.cli.open_intake import open_intake
-from opostd.cli.post_id import post_id, when
+from opostd.cli.post_id import post_id
 from opostd.cli.post_reach import reach
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchAddress, NoSuchPost
-from opostd.model.flags import FLAGGED, SEEN
-from opostd.model.ids import SYSTEM_OWNER, PostId, Uid, post_id_text
-from opostd.model.records import AddressKind, Box, PostFacts, Withdraw
+from opostd.model.ids import SYSTEM_OWNER, Uid, post_id_text
+from opostd.model.records import AddressKind, Box, Withdraw
 
 if TYPE_CHECKING:
+    from opostd.nouns.posts import Post, PostRow
     from opostd.store.reach import Reach
     from opostd.store.run import Store
     from opostd.store.withdraw import Withdrawal
@@ -58,24 +67,25 @@ def list_(address: str, name: str, unread: bool, last: int, as_json: bool) -> No
     Example: opostd post list anna --unread
     """
 
-    async def flow(store: "Store", settings: Settings) -> list[tuple[int, str, str, str, str, str]]:
-        from opostd.store import changes, newcomers, posts
+    async def flow(store: "Store", settings: Settings) -> "tuple[list[PostRow], set[Uid]]":
+        from opostd.nouns import posts
+        from opostd.store import newcomers
 
         box = await box_of(store, settings, address, name)
-        rows = (await store.run(changes.listing, box.owner, box.box)).rows
-        rows = tuple(row for row in rows if not (unread and row.bits & SEEN))[-last:] if last > 0 else ()
-        pins = set(await store.run(newcomers.pins, box.box)) if box.owner == SYSTEM_OWNER else set()
-        facts = await store.run(posts.facts, [row.post for row in rows])
-        found: list[tuple[int, str, str, str, str, str]] = []
-        for row in rows:
-            fact = facts.get(row.post)
-            sender, subject = (fact.sender, fact.subject) if fact else ("?", "the post is lost")
-            words = [word for bit, word in ((SEEN, "read"), (FLAGGED, "flagged")) if row.bits & bit]
-            words += ["pinned"] if row.uid in pins else []
-            found.append((row.uid, post_id_text(row.post), when(row.internaldate), sender, subject, " ".join(words)))
-        return found
+        found = await posts.newest(store, box, unread=unread, before=None, limit=last) if last > 0 else []
+        return found[::-1], set(await store.run(newcomers.pins, box.box)) if box.owner == SYSTEM_OWNER else set()
 
-    print_rows(("UID", "ID", "DATE", "FROM", "SUBJECT", "FLAGS"), run_in_store(flow), as_json)
+    found, pins = run_in_store(flow)
+    if as_json:
+        print_json(found)
+        return
+    rows = []
+    for each in found:
+        words = [
+            word for has, word in ((each.seen, "read"), (each.flagged, "flagged"), (each.uid in pins, "pinned")) if has
+        ]
+        rows.append((each.uid, each.id, shown_time(each.received), each.sender, each.subject, " ".join(words)))
+    print_rows(("UID", "ID", "DATE", "FROM", "SUBJECT", "FLAGS"), rows, False)
 
 
 @command.command("show")
@@ -90,62 +100,45 @@ def show(address: str, uid: int, name: str, raw: bool, as_json: bool) -> None:
     Example: opostd post show anna 14
     """
 
-    async def flow(store: "Store", settings: Settings) -> tuple[dict[str, Any], bytes]:
-        from opostd.store import changes, posts
+    async def flow(store: "Store", settings: Settings) -> "tuple[Post, bytes]":
+        from opostd.nouns import posts as nouns
+        from opostd.store import accounts, changes, posts
 
         box = await box_of(store, settings, address, name)
-        listing = await store.run(changes.listing, box.owner, box.box)
-        row = next((each for each in listing.rows if each.uid == uid), None)
-        if row is None:
+        id_ = await store.run(changes.post_of, box.owner, box.box, Uid(uid))
+        if id_ is None:
             raise NoSuchPost(f"there is no post {uid} in {box.name}")
-        octets = await store.run(posts.raw, row.post)
-        fact = (await store.run(posts.facts, [row.post]))[row.post]
-        found = {
-            "id": post_id_text(row.post),
-            "box": box.name,
-            "uid": row.uid,
-            "from": fact.sender,
-            "subject": fact.subject,
-            "sent": when(fact.sent),
-            "received": when(row.internaldate),
-            "in the box since": when(row.savedate),
-            "size": row.size,
-            "read": bool(row.bits & SEEN),
-            "flagged": bool(row.bits & FLAGGED),
-            "keywords": list(row.keywords),
-            "ways": await ways_of(store, box, row.post, fact),
-        }
-        return found, octets
+        facts, octets = (await store.run(posts.facts, [id_]))[id_], await store.run(posts.raw, id_)
+        account = await store.run(accounts.account, box.owner) if box.owner != SYSTEM_OWNER else None
+        ways = [] if account is None else await nouns.ways(store, account, id_, facts)
+        rows = await nouns.rows_of(store, box.owner, id_)
+        here = [(each, row) for each, row in rows if (each.box, row.uid) == (box.box, uid)]
+        return nouns.post_of(facts, here, ways), octets
 
     found, octets = run_in_store(flow)
     if raw:
         sys.stdout.buffer.write(octets)
         sys.stdout.buffer.flush()
     elif as_json:
-        click.echo(json.dumps({key.replace(" ", "_"): value for key, value in found.items()}, ensure_ascii=False))
+        print_json(found)
     else:
-        rows = [(key, ", ".join(value) if isinstance(value, list) else value) for key, value in found.items()]
-        print_rows(("FIELD", "VALUE"), rows, False)
-
-
-async def ways_of(store: "Store", box: Box, post: PostId, fact: PostFacts) -> list[str]:
-    """``team@example.org #17``, ``To``, ``Cc``: how a post came to the owner of a box."""
-    from opostd.intake.message import header_fields
-    from opostd.mime.addresses import addresses
-    from opostd.store import accounts, sources, subscriptions
-
-    if box.owner == SYSTEM_OWNER:
-        return []
-    known = await store.run(sources.sources)
-    found = [f"{source.address} #{uid}" for source, uid in await store.run(subscriptions.ways, box.owner, post, known)]
-    account = await store.run(accounts.account, box.owner)
-    login = account.login if account else ""
-    for each in header_fields(fact.header):
-        if each.name in (b"to", b"cc"):
-            named = [(entry.mailbox or b"") + b"@" + (entry.host or b"") for entry in addresses(each.value, 1000)]
-            if login.encode() in [name.lower() for name in named]:
-                found.append(each.name.decode().capitalize())
-    return found or ["directly: Bcc, an alias, or put there by a mail program"]
+        here = found.boxes[0]
+        facts = {
+            "id": found.id,
+            "box": here.box,
+            "uid": here.uid,
+            "from": found.sender,
+            "subject": found.subject,
+            "sent": shown_time(found.sent),
+            "received": shown_time(here.received),
+            "in the box since": shown_time(here.since),
+            "size": found.size,
+            "read": here.seen,
+            "flagged": here.flagged,
+            "keywords": ", ".join(here.keywords),
+            "ways": ", ".join(found.ways),
+        }
+        print_rows(("FIELD", "VALUE"), list(facts.items()), False)
 
 
 @command.command("pin")
@@ -196,7 +189,7 @@ def expire(id_: str, end: str) -> None:
 
     Example: opostd post expire 0193f6a27c1e7d05a8d1c06d5a3b9e42 2026-12-24
     """
-    from opostd.cli.subscription import day
+    from opostd.nouns.times import day
 
     post, at = post_id(id_), day(end)
     if at is None and end != "never":
@@ -252,11 +245,9 @@ def recall(id_: str, unread_only: bool, login: str | None, yes: bool, as_json: b
     confirm(f"Recall {subject!r} from {reached.have} people, {reached.seen} of whom have read it?", yes)
     done = run_in_store(flow)
     if as_json:
-        click.echo(json.dumps({
-            "id": post_id_text(post), "policy": done.policy.name.lower(), "by": done.by,
-            "had": done.removed + done.kept, "read": done.removed_seen + done.kept_seen,
-            "removed": done.removed, "kept": done.kept,
-        }))  # fmt: skip
+        from opostd.nouns.reaching import recalled
+
+        print_json(recalled(post, done))
         return
     from opostd.intake.recalling import in_words
 

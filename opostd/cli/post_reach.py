@@ -4,21 +4,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opostd.cli.common import json_option, now, print_rows, run_in_store
+from opostd.cli.common import json_option, now, print_json, print_rows, run_in_store, shown_time
 from opostd.cli.open_intake import open_intake
-from opostd.cli.post_id import post_id, when
+from opostd.cli.post_id import post_id
 from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.errors import NoSuchPost
 from opostd.model.ids import PostId, post_id_text
 
 if TYPE_CHECKING:
-    from opostd.model.records import Account
-    from opostd.store.reach import Reach, Reader
+    from opostd.nouns.reaching import ByTime, Reached, Reader
     from opostd.store.run import Store
-    from opostd.store.withdraw import Withdrawal
-
-    Curve = list[tuple[int, Reach | int]]
 
 
 @click.command("reach")
@@ -37,61 +33,44 @@ def reach(id_: str, exact: bool, over_time: bool, names: bool, login: str | None
         raise click.UsageError("--names and --over-time exclude each other")
     post = post_id(id_)
 
-    async def flow(
-        store: "Store", settings: Settings
-    ) -> "tuple[Reach, Withdrawal | None, list[Reader], dict[int, Account], Curve]":
-        from opostd.store import accounts, posts, reach, reached, withdraw
+    async def flow(store: "Store", settings: Settings) -> "tuple[Reached, list[ByTime], list[Reader]]":
+        from opostd.nouns import reaching
+        from opostd.store import posts
 
         if post not in await store.run(posts.facts, [post]):
             raise NoSuchPost(f"there is no post {post_id_text(post)}")
         await _check(store, settings, post, login, names)
-        readers = await store.run(reach.readers, post) if names else []
-        people = await store.run(accounts.accounts_by_owner, [each.owner for each in readers]) if names else {}
-        curve: Curve = []
-        counts = await store.run(reach.reach, post)
-        if over_time:
-            curve = [*await store.run(reached.of_post, post), (now(), counts)]
-            before = curve[0][0]
-            hours = [each for each in await store.run(reach.arrivals, post) if each[0] < before]
-            curve = [*((at, have) for at, have in hours), *curve]
         return (
-            counts,
-            await store.run(withdraw.withdrawal, post),
-            readers,
-            {int(key): each for key, each in people.items()},
-            curve,
+            await reaching.reached(store, post, exact=exact),
+            await reaching.over_time(store, post, now(), exact=exact) if over_time else [],
+            await reaching.names(store, post) if names else [],
         )
 
-    from opostd.store.reach import MIN_READERS
-
-    found, taken_back, readers, people, curve = run_in_store(flow)
-    shown = exact or max(found.subscribed, found.have) >= MIN_READERS
-    if names:
-        rows = sorted((people[each.owner].login, each.state) for each in readers if each.owner in people)
-        print_rows(("ADDRESS", "STATE"), rows, as_json)
-        return
-    if over_time:
-        points = ("BY", "CARRIED", "PENDING", "HAVE IT", "READ", "DELETED", "DELETED UNREAD")
-        print_rows(points, [_point(*each) for each in curve] if shown else [], as_json)
+    found, curve, readers = run_in_store(flow)
+    if as_json:
+        print_json(readers if names else curve if over_time else found)
+    elif names:
+        print_rows(("ADDRESS", "STATE"), [(each.address, each.state) for each in readers], False)
+    elif over_time:
+        rows = [
+            (
+                shown_time(each.by), each.carried, each.pending, each.have_it, each.read, each.deleted,
+                each.deleted_unread,
+            )
+            for each in curve
+        ]  # fmt: skip
+        print_rows(("BY", "CARRIED", "PENDING", "HAVE IT", "READ", "DELETED", "DELETED UNREAD"), rows, False)
     else:
         row = (
-            found.subscribed, found.carried, found.pending, found.have,
-            *((found.seen, found.flagged, found.gone, found.dismissed) if shown else (None, None, None, None)),
-            None if taken_back is None else when(taken_back.begins),
+            found.subscribed, found.carried, found.pending, found.have_it, found.read, found.flagged, found.deleted,
+            found.deleted_unread, shown_time(found.end),
         )  # fmt: skip
         columns = ("SUBSCRIBED", "CARRIED", "PENDING", "HAVE IT", "READ", "FLAGGED", "DELETED", "DELETED UNREAD", "END")
-        print_rows(columns, [row], as_json)
-    if not shown and not as_json:
+        print_rows(columns, [row], False)
+    if found.read is None and not names and not as_json:
+        from opostd.store.reach import MIN_READERS
+
         click.echo(f"fewer than {MIN_READERS} people: what they did with it is shown with --exact", err=True)
-
-
-def _point(at: int, counts: "Reach | int") -> tuple[str | int | None, ...]:
-    """A line of the curve; of what only the readers' own rows tell, how many had it."""
-    if isinstance(counts, int):
-        return when(at), None, None, counts, None, None, None
-    return (
-        when(at), counts.carried, counts.pending, counts.have, counts.seen, counts.gone, counts.dismissed
-    )  # fmt: skip
 
 
 async def _check(store: "Store", settings: Settings, post: PostId, login: str | None, names: bool) -> None:

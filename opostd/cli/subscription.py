@@ -1,20 +1,21 @@
 """``opostd subscription``: which source goes into which box of somebody, since when, and how far it is carried."""
 
-import datetime
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opostd.cli.common import json_option, now, print_rows, run_in_store
+from opostd.cli.common import json_option, now, print_json, print_rows, run_in_store
 from opostd.cli.queue import duration
 from opostd.cli.source import source_of
 from opostd.cli.user import account_of
 from opostd.config import Settings
 from opostd.model.ids import Uid
+from opostd.nouns.times import day
 
 if TYPE_CHECKING:
+    from opostd.nouns.subscribed import Subscription
     from opostd.store.newcomers import From
     from opostd.store.run import Store
 
@@ -41,15 +42,6 @@ def since(text: str) -> "From":
     return From(date=begin)
 
 
-def day(text: str) -> int | None:
-    """The beginning of a day such as 2026-11-01, in UTC; None for what is none."""
-    try:
-        found = datetime.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return max(1, int(datetime.datetime.combine(found, datetime.time(), datetime.UTC).timestamp()))
-
-
 @command.command("list")
 @click.argument("address")
 @json_option
@@ -62,41 +54,31 @@ def list_(address: str, as_json: bool) -> None:
     Example: opostd subscription list anna
     """
 
-    async def flow(store: "Store", settings: Settings) -> list[tuple[Any, ...]]:
-        from opostd.store import active, boxes, set_aside, sources, subscriptions
+    async def flow(store: "Store", settings: Settings) -> "list[Subscription]":
+        from opostd.nouns import subscribed
 
-        account = await account_of(store, settings, address)
-        names = {each.box: each.name for each in await store.run(boxes.boxes, account.owner)}
-        addresses = {each.box: each.address for each in await store.run(sources.sources)}
-        aside = await store.run(set_aside.counts, account.owner)
-        seen = await store.run(active.seen, account.owner)
-        looked = None if seen is None else datetime.datetime.fromtimestamp(seen, datetime.UTC).date().isoformat()
-        found = []
-        for each in await store.run(subscriptions.of_owner, account.owner):
-            behind, oldest = await store.run(subscriptions.pending, each)
-            waits = None if oldest is None else max(now() - oldest, 0)
-            joined = f"#{each.joined + 1}" if each.joined else "start"
-            state = "ok" if each.source in addresses else "the group is gone"
-            found.append(
-                (
-                    addresses.get(each.source, "?"),
-                    names.get(each.target, "?"),
-                    joined,
-                    f"#{each.watermark}",
-                    behind,
-                    waits if as_json or waits is None else duration(waits),
-                    aside.get((each.target, each.source), 0),
-                    looked,
-                    state,
-                )
-            )
-        return sorted(found)
+        return await subscribed.listing(store, (await account_of(store, settings, address)).owner, now())
 
-    print_rows(
-        ("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "WAITS", "ASIDE", "LOOKED", "STATE"),
-        run_in_store(flow),
-        as_json,
-    )
+    found = run_in_store(flow)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each.group,
+            each.box,
+            each.since,
+            f"#{each.watermark}",
+            each.behind,
+            None if each.waits_s is None else duration(each.waits_s),
+            each.aside,
+            None if each.looked is None else each.looked[:10],
+            each.state,
+        )
+        for each in found
+    ]
+    columns = ("SOURCE", "BOX", "SINCE", "WATERMARK", "BEHIND", "WAITS", "ASIDE", "LOOKED", "STATE")
+    print_rows(columns, rows, False)
 
 
 @command.command("lag")

@@ -82,10 +82,15 @@ async def page(
     """A page of a box, which is brought up to date first.  Raises NoSuchBox."""
     box = await store.run(boxes.box_named, owner, name)
     await sync.bring_up(store, owner, box.box, now=now)
-    rows = await store.run(finding.newest, owner, box.box, before=before, limit=limit + 1, unread=unread)
-    more, rows = len(rows) > limit, rows[:limit]
+    found = await newest(store, box, unread=unread, before=before, limit=limit + 1)
+    return Page(box.name, found[:limit], found[limit - 1].uid if len(found) > limit else None)
+
+
+async def newest(store: Store, box: Box, *, unread: bool, before: int | None, limit: int) -> list[PostRow]:
+    """The newest first, at most so many; of a source, too."""
+    rows = await store.run(finding.newest, box.owner, box.box, before=before, limit=limit, unread=unread)
     facts = await store.run(posts.facts, [row.post for row in rows])
-    return Page(box.name, [row_of(row, facts.get(row.post)) for row in rows], rows[-1].uid if more else None)
+    return [row_of(row, facts.get(row.post)) for row in rows]
 
 
 def row_of(row: DeliveredPost, facts: PostFacts | None) -> PostRow:
@@ -122,12 +127,16 @@ Found = list[tuple[Box, DeliveredPost]]
 async def found_in(store: Store, owner: OwnerId, post: PostId, now: int) -> Found:
     """The boxes of an owner, brought up to date, that have a post.  Raises NoSuchPost where none has."""
     await bring_up(store, owner, now)
-    known = {each.box: each for each in await store.run(boxes.boxes, owner)}
-    rows = await store.run(finding.of_post, owner, post)
-    found = [(known[box], row) for box, row in rows if box in known]
+    found = await rows_of(store, owner, post)
     if not found:
         raise NoSuchPost(f"there is no post {post_id_text(post)}")
     return found
+
+
+async def rows_of(store: Store, owner: OwnerId, post: PostId) -> Found:
+    """The boxes of an owner, as they are, that have a post."""
+    known = {each.box: each for each in await store.run(boxes.boxes, owner)}
+    return [(known[box], row) for box, row in await store.run(finding.of_post, owner, post) if box in known]
 
 
 async def one(store: Store, account: Account, post: PostId, now: int) -> Post:

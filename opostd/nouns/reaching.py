@@ -16,18 +16,18 @@ from opostd.store.withdraw import Withdrawal
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """People, each once.  What fewer than ``reach.MIN_READERS`` have done with it (seen to deleted_unread) is None.
+    """People, each once.  What fewer than ``reach.MIN_READERS`` have done with it (read to deleted_unread) is None.
 
     subscribed: for whom a group has it; carried: into whose boxes it has come from there; pending: who have not looked
-    since; have: who has it now, however it came; end: when it was taken back, or comes to its end.
+    since; have_it: who has it now, however it came; end: when it was taken back, or comes to its end.
     """
 
     id: str
     subscribed: int
     carried: int
     pending: int
-    have: int
-    seen: int | None
+    have_it: int
+    read: int | None
     flagged: int | None
     deleted: int | None
     deleted_unread: int | None
@@ -39,10 +39,10 @@ class ByTime:
     """As in Reached; of a time of which only the readers' own rows tell, how many had it."""
 
     by: str
-    have: int
+    have_it: int
     carried: int | None = None
     pending: int | None = None
-    seen: int | None = None
+    read: int | None = None
     deleted: int | None = None
     deleted_unread: int | None = None
 

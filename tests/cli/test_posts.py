@@ -28,10 +28,10 @@ def the_id(opostd: Command, address: str = "team") -> str:
 def test_list_and_show(opostd: Command) -> None:
     made(opostd)
     (one,) = json.loads(opostd("post", "list", "bob", "--unread", "--json").out)
-    assert (one["uid"], one["subject"], one["flags"], one["id"]) == (1, "One", "", the_id(opostd))
+    assert (one["uid"], one["subject"], one["seen"], one["id"]) == (1, "One", False, the_id(opostd))
     assert opostd("post", "list", "bob", "--last", "0", "--json").out == "[]\n"
     shown = json.loads(opostd("post", "show", "bob", "1", "--json").out)
-    assert (shown["subject"], shown["read"], shown["ways"]) == ("One", False, [f"team@{DOMAIN} #1"])
+    assert (shown["subject"], shown["boxes"][0]["seen"], shown["ways"]) == ("One", False, [f"team@{DOMAIN} #1"])
     assert f"team@{DOMAIN} #1" in opostd("post", "show", "bob", "1").out
     assert opostd("post", "show", "team", "1").status == 0
     assert opostd("post", "show", "bob", "2").status == 66
@@ -66,7 +66,7 @@ def test_reach_over_time_and_by_name(opostd: Command, store_settings: StoreSetti
         assert subjects(store_settings, name)[-1] == "Two"
     arrived, by = json.loads(opostd("post", "reach", post, "--over-time", "--json").out)
     assert (arrived["have_it"], arrived["read"]) == (2, None)
-    assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d", by.pop("by"))
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", by.pop("by"))
     now = {"carried": 2, "pending": 3, "have_it": 2, "read": 0, "deleted": 0, "deleted_unread": 0}
     assert by == now
     counted(store_settings, post, int(time.time()) - 7200, Reach(5, 1, 1, 1, 0, 0, 0))
@@ -113,13 +113,13 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     made(opostd)
     post = the_id(opostd)
     assert subjects(store_settings, "bob") == ["One"]
-    reach = json.loads(opostd("post", "reach", post, "--exact", "--json").out)[0]
+    reach = json.loads(opostd("post", "reach", post, "--exact", "--json").out)
     assert reach == {
-        "subscribed": 2, "carried": 1, "pending": 1, "have_it": 1, "read": 0, "flagged": 0, "deleted": 0,
+        "id": post, "subscribed": 2, "carried": 1, "pending": 1, "have_it": 1, "read": 0, "flagged": 0, "deleted": 0,
         "deleted_unread": 0, "end": None,
     }  # fmt: skip
     few = opostd("post", "reach", post, "--json")
-    assert json.loads(few.out)[0]["read"] is None
+    assert json.loads(few.out)["read"] is None
     assert "--exact" in opostd("post", "reach", post).err
     assert opostd("post", "recall", post).status == 64
     said = opostd("post", "recall", post, "-y")
@@ -128,7 +128,7 @@ def test_recall_and_reach(opostd: Command, store_settings: StoreSettings) -> Non
     assert opostd("post", "list", "team", "--json").out == "[]\n"
     again = json.loads(opostd("post", "recall", post, "-y", "--unread-only", "--json").out)
     assert again == {"id": post, "policy": "all", "by": "", "had": 1, "read": 0, "removed": 1, "kept": 0}
-    assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)[0]["end"])
+    assert re.match(r"20\d\d-", json.loads(opostd("post", "reach", post, "--json").out)["end"])
     for wrong in ("0" * 32, "no id", ""):
         assert opostd("post", "recall", wrong, "-y").status == 66
     assert opostd("post", "reach", "0" * 32).status == 66
@@ -138,9 +138,9 @@ def test_subscriptions(opostd: Command, store_settings: StoreSettings) -> None:
     made(opostd)
     add(opostd, "cara")
     listed = json.loads(opostd("subscription", "list", "bob", "--json").out)
-    assert [(each["source"], each["box"], each["since"], each["watermark"], each["behind"]) for each in listed] == [
-        (f"everyone@{DOMAIN}", "INBOX", "start", "#0", 0),
-        (f"team@{DOMAIN}", "INBOX", "start", "#0", 1),
+    assert [(each["group"], each["box"], each["since"], each["watermark"], each["behind"]) for each in listed] == [
+        (f"everyone@{DOMAIN}", "INBOX", "start", 0, 0),
+        (f"team@{DOMAIN}", "INBOX", "start", 0, 1),
     ]
     assert json.loads(opostd("subscription", "lag", "--json").out) == []  # nobody has looked these days
     assert re.fullmatch(
@@ -195,7 +195,7 @@ def test_groups_in_groups_and_newcomers(opostd: Command, store_settings: StoreSe
     assert opostd("group", "leave", "company", "team").status == 0
     assert opostd("group", "leave", "company", "team").status == 66
     assert opostd("post", "pin", "team", "1").status == 0
-    assert json.loads(opostd("post", "list", "team", "--json").out)[0]["flags"] == "pinned"
+    assert "pinned" in opostd("post", "list", "team").out
     assert opostd("post", "pin", "team", "9").status == 66
     assert opostd("group", "join", "team", "cara").status == 0
     assert subjects(store_settings, "cara") == ["One"]
@@ -214,9 +214,9 @@ def test_expiry(opostd: Command, store_settings: StoreSettings) -> None:
     assert "Expires: " not in opostd("post", "show", "bob", "1", "--raw").out
     assert re.search(r"^Expires: \w{3}, .* -0000\r?$", opostd("post", "show", "bob", "2", "--raw").out, re.MULTILINE)
     two = the_id(opostd)
-    assert json.loads(opostd("post", "reach", two, "--json").out)[0]["end"] is not None
+    assert json.loads(opostd("post", "reach", two, "--json").out)["end"] is not None
     assert opostd("post", "expire", two, "never").out == f"{two}   stays\n"
-    assert json.loads(opostd("post", "reach", two, "--json").out)[0]["end"] is None
+    assert json.loads(opostd("post", "reach", two, "--json").out)["end"] is None
     assert opostd("post", "expire", two, "2099-12-24").out == f"{two}   ends 2099-12-24\n"
     assert opostd("post", "expire", two, "soon").status == 64
     assert opostd("post", "expire", "0" * 32, "never").status == 66

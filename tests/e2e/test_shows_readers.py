@@ -37,7 +37,7 @@ def test_rank_5_how_far_it_has_come(stage: Stage) -> None:
     post = stage.post("reach", "Read me")
 
     def reach(*options: str) -> dict[str, object]:
-        (row,) = stage.json("post", "reach", post, *options)
+        row = stage.json("post", "reach", post, *options)
         return {key: row[key] for key in ("subscribed", "pending", "have_it", "read")}
 
     assert reach("--exact") == {"subscribed": 4, "pending": 4, "have_it": 0, "read": 0}

@@ -212,12 +212,12 @@ def test_reach_and_recall(site: Site, unread_only: bool) -> None:
         bob.get("/posts")
         bob.patch(f"/posts/{post}", json={"seen": True})
         reach = anna.get(f"/posts/{post}/reach").json()
-        assert (reach["subscribed"], reach["carried"], reach["have"], reach["seen"]) == (2, 2, 2, None)
+        assert (reach["subscribed"], reach["carried"], reach["have_it"], reach["read"]) == (2, 2, 2, None)
         problem(anna.get(f"/posts/{post}/reach", params={"exact": "true"}), 403, "not-allowed")
         problem(anna.get(f"/posts/{post}/reach/names"), 403, "not-allowed")
         problem(bob.get(f"/posts/{post}/reach"), 403, "not-allowed")  # he has it, and it is not his
         assert {"address": f"bob@{DOMAIN}", "state": "read"} in root.get(f"/posts/{post}/reach/names").json()
-        assert root.get(f"/posts/{post}/reach", params={"exact": "true"}).json()["seen"] == 2  # anna's own in Sent
+        assert root.get(f"/posts/{post}/reach", params={"exact": "true"}).json()["read"] == 2  # anna's own in Sent
         assert anna.get(f"/posts/{post}/reach/time").json() == []
         problem(bob.post(f"/posts/{post}/recall", json={}), 403, "not-allowed")
         done = anna.post(f"/posts/{post}/recall", json={"unread_only": unread_only}).json()
