@@ -28,6 +28,7 @@ async def open_intake(store: "Store", settings: Settings) -> "AsyncIterator[Inta
         retries=settings.queue,
         groups=settings.groups,
         quota=settings.quota.limits,
+        web=settings.http.url,
     )
     try:
         yield intake

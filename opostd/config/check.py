@@ -23,6 +23,7 @@ LISTENERS = (
     ("http", "listen_tls"),
 )
 _DOMAIN = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*")
+_URL = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)  # it stands in headers
 MAX_UNIX_OCTETS = 107  # of a path: sun_path of unix(7) has 108, the last of them NUL
 _MODE = re.compile(r"0?[0-7]{3}")
 
@@ -32,6 +33,7 @@ def check(settings: Settings, problems: Problems) -> None:
     _check_names(settings, problems)
     _check_store(settings, problems)
     _check_listeners(settings, problems)
+    _check_http(settings, problems)
     _check_tls(settings, problems)
     _check_relay(settings, problems)
     _check_oauth(settings, problems)
@@ -112,6 +114,12 @@ def _check_listeners(settings: Settings, problems: Problems) -> None:
             ("auth", "plaintext_on_loopback"),
             "no listener is on loopback (127.0.0.1 or ::1), so that nobody could ever use it; remove it",
         )
+
+
+def _check_http(settings: Settings, problems: Problems) -> None:
+    url = settings.http.url
+    if url and not _URL.fullmatch(url):
+        problems.add(("http", "url"), f'expected "https://host" such as "https://mail.example.org", got {shown(url)}')
 
 
 def _unusable(path: Path, room: str) -> str:

@@ -70,6 +70,7 @@ class HttpSettings:
     listen: tuple[str, ...] = ()
     listen_tls: tuple[str, ...] = ()
     proxy_from: tuple[str, ...] = ()
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

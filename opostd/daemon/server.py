@@ -121,6 +121,7 @@ class Server:
                 retries=settings.queue,
                 groups=settings.groups,
                 quota=settings.quota.limits,
+                web=settings.http.url,
             )
             if self._config is None:
                 self.welcome = await demo.prepare(store, intake, settings)

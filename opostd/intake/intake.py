@@ -76,7 +76,7 @@ class Intake:
     """One for all doors of a process.  Works from the first call; ``start`` adds the care for what is left over.
 
     hostname: in Received and Message-ID.  domains: ours, the first completes an address without one.  relay: whether
-    mail may leave.
+    mail may leave.  web: where browsers have the pages, or empty.
     """
 
     def __init__(
@@ -91,9 +91,11 @@ class Intake:
         retries: QueueSettings | None = None,
         groups: GroupSettings = GROUPS,
         quota: Quota = UNLIMITED,
+        web: str = "",
         now: Callable[[], int] = wall_clock,
     ) -> None:
         self.domains = domains
+        self._web = web
         self.relay = relay
         self._store = store
         self._renderer = renderer
@@ -256,7 +258,7 @@ class Intake:
             sources = await self._router.sources(unique)
             if account is None:
                 lists.refuse_loop(message, sources)
-            message = lists.addressed(message, sources, id_)
+            message = lists.addressed(message, sources, id_, self._web)
             end = expires_at(message, sources, own=account is not None, now=now)
             if end is not None:
                 message = with_expires(message, end)

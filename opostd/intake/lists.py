@@ -7,7 +7,8 @@ Pure.  RFC 2919, RFC 2369, RFC 5064 (Archived-At).  They are the same for every 
 - a message to several sources has none: RFC 2919 3 knows one List-Id, and one source's way out would be shown to the
   readers of another;
 - List-Post stands only where its readers may post; mail programs offer "Reply to list" at its mere presence;
-- the way out is a letter to the group's own address for that, or to its owners where they decide who is in it;
+- the way out is a letter to the group's own address for that, or to its owners where they decide who is in it; and
+  a page, where there are pages, on which the login says who;
 - List-Archive and Archived-At stand only where somebody has said that there is an archive.
 """
 
@@ -29,8 +30,8 @@ _OURS = frozenset({b"archived-at"}) | {
 _READERS_MAY_POST = frozenset({PostPolicy.MEMBERS, PostPolicy.LOCAL, PostPolicy.ANYONE})
 
 
-def fields(source: Source, post: PostId) -> list[Field]:
-    """Of one source.  post: the message's id."""
+def fields(source: Source, post: PostId, web: str = "") -> list[Field]:
+    """Of one source.  post: the message's id; web: where browsers have the pages, or empty."""
     local, _, domain = source.address.rpartition("@")
     name = words.phrase(_one_line(source.title)) + b" " if source.title else b""
     identifier = f"{local}.{domain}".encode()
@@ -42,7 +43,7 @@ def fields(source: Source, post: PostId) -> list[Field]:
         found.append(_letter("List-Unsubscribe", source, ServiceKind.OWNER, "unsubscribe"))
     else:
         found.append(_letter("List-Subscribe", source, ServiceKind.JOIN))
-        found.append(_letter("List-Unsubscribe", source, ServiceKind.LEAVE))
+        found.append(_letter("List-Unsubscribe", source, ServiceKind.LEAVE, page=_page(source, web)))
     found.append(_letter("List-Owner", source, ServiceKind.OWNER))
     if source.archive:
         found.append(field("List-Archive", f"<{source.archive}>".encode()))
@@ -51,17 +52,23 @@ def fields(source: Source, post: PostId) -> list[Field]:
     return found
 
 
-def _letter(name: str, source: Source, kind: ServiceKind, subject: str = "") -> Field:
+def _letter(name: str, source: Source, kind: ServiceKind, subject: str = "", page: str = "") -> Field:
     rest = f"?subject={subject}" if subject else ""
-    return field(name, f"<mailto:{_mailto(service_address(source.address, kind))}{rest}>".encode())
+    more = f",\r\n\t<{page}>" if page else ""
+    return field(name, f"<mailto:{_mailto(service_address(source.address, kind))}{rest}>{more}".encode())
 
 
-def addressed(message: Message, sources: Sequence[Source], post: PostId) -> Message:
-    """The message as these sources send it on.  post: its id."""
+def _page(source: Source, web: str) -> str:
+    """Where a reader who logs in finds the button; the same for all, so nothing for one-click (RFC 8058)."""
+    return f"{web}/groups/{quote(source.address, safe='@')}" if web else ""
+
+
+def addressed(message: Message, sources: Sequence[Source], post: PostId, web: str = "") -> Message:
+    """The message as these sources send it on.  post: its id; web: as in ``fields``."""
     if not sources:
         return message
     message = message.without(lambda each: each.name in _OURS)
-    return message.topped(fields(sources[0], post)) if len(sources) == 1 else message
+    return message.topped(fields(sources[0], post, web)) if len(sources) == 1 else message
 
 
 def refuse_loop(message: Message, sources: Sequence[Source]) -> None:

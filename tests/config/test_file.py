@@ -223,6 +223,18 @@ MISTAKES = [
         'expected the mode of a file in octal such as "0660", got "rw"',
     ),
     (
+        '[http]\nurl = "http://mail.example.org/"',
+        2,
+        "http.url",
+        'expected "https://host" such as "https://mail.example.org", got "http://mail.example.org/"',
+    ),
+    (
+        '[http]\nlisten_tls = ["443"]',
+        2,
+        "http.listen_tls",
+        'expected "host:port" such as "0.0.0.0:143" or "[::]:143", got "443"',
+    ),
+    (
         '[smtp]\nproxy_from = ["10.0.0.1/8"]',
         2,
         "smtp.proxy_from",

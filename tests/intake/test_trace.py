@@ -144,6 +144,22 @@ def test_lists(sources: list[Source], wanted: bytes) -> None:
     assert lists.addressed(message(raw), sources, POST).octets == wanted + b"A: 1\r\n\r\nbody"
 
 
+def test_the_page_for_leaving_where_one_may_leave() -> None:
+    """RFC 2369 2: several ways, the preferred first; the same URL for everybody, so no one-click (RFC 8058)."""
+    for joining, wanted in (
+        (
+            Joining.OPEN,
+            b"<mailto:team-leave@opost.example>,\r\n\t<https://mail.opost.example/groups/team@opost.example>",
+        ),
+        (Joining.CLOSED, b"<mailto:team-owner@opost.example?subject=unsubscribe>"),
+    ):
+        octets = lists.addressed(
+            message(b"\r\n"), [source(PostPolicy.NAMED, joining=joining)], POST, "https://mail.opost.example"
+        ).octets
+        assert b"List-Unsubscribe: " + wanted + b"\r\n" in octets
+        assert b"Unsubscribe-Post" not in octets
+
+
 def test_no_list_no_change() -> None:
     raw = b"List-Id: <other>\r\n\r\nbody"
     assert lists.addressed(message(raw), [], POST).octets == raw
