@@ -1,5 +1,6 @@
 """A new post: written in Markdown, or a whole message; answered after the commit."""
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ from opostd.model.ids import PostId, post_id_text
 from opostd.model.records import Account, Outside, Recipient, Target
 from opostd.store import boxes, posts
 from opostd.store.delivery import Delivery, deliver
+
+log = logging.getLogger("opostd.api")
 
 MESSAGE = "message/rfc822"
 MAX_ADDRESS = 1000  # characters; the directory has less
@@ -81,6 +84,15 @@ async def send_post(
             raise BadRequest(found) from error
         outgoing, sent_copy = _of_draft(me, new), new.sent_copy
     post, recipients = await _submit(me, outgoing)
+    more = f"+{len(recipients) - 1}" if len(recipients) > 1 else ""
+    log.info(
+        "accepted from=%s to=%s%s size=%d id=%s",
+        outgoing.sender,
+        recipients[0].wish.address,
+        more,
+        len(outgoing.raw),
+        post_id_text(post),
+    )
     if sent_copy:
         await keep_copy(me.services, me.account, post)
     places = {place for each in recipients for place in each.places}

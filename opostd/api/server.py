@@ -55,6 +55,7 @@ class Api:
             try:
                 rows = rows_at(scope["path"])
                 account = await account_of(scope, self._services)
+                await self._services.saw(account.owner)
                 scope["opostd.caller"] = Caller(self._services, account, scope["opostd.client"])
                 row = next((each for each in rows if each.method == scope["method"]), None)
                 if row is None:

@@ -1,4 +1,4 @@
-"""The HTTP door put together: API and pages behind one front.  Imported only where it is wanted, for it takes 40 MB."""
+"""The HTTP door put together: API and pages behind one front.  Imported only where it is wanted, for it takes 20 MB."""
 
 from opostd.api import problem
 from opostd.api.caller import PREFIX

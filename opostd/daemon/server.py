@@ -45,6 +45,7 @@ from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.greylist import Greylist
 from opostd.store import migrate, provision, queue
+from opostd.store.activity import Activity
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
 from opostd.worker.hosts import hosts, resolver
@@ -242,7 +243,7 @@ class Server:
             from opostd.http.services import Services
 
             assert self._cleaner is not None
-            return http_door(Services(store, intake, auth, self._cleaner, self.settings))
+            return http_door(Services(store, intake, auth, self._cleaner, Activity(store, now), self.settings))
 
         # Workers of their own: who reads hostile HTML holds up nobody who sends
         self._cleaner = RenderPool(replace(self.settings.render, max_source_octets=MAX_HTML_OCTETS))

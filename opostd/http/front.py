@@ -38,11 +38,15 @@ STRICT = (b"strict-transport-security", b"max-age=31536000")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whose request it is.  peer: the address; secure: under TLS; local: from this machine, by no proxy."""
+    """Whose request it is.  peer: the address; secure: under TLS; local: from this machine, by no proxy.
+
+    host: what the client calls this server, with its port if it has one.
+    """
 
     peer: str
     secure: bool
     local: bool
+    host: str = ""
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -56,16 +60,18 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> Client:
     where = scope.get("client")
     peer = str(where[0]) if where else "local"
     secure = scope.get("scheme") == "https"
+    host = header(scope, b"host").lower()
     if not is_among(peer, proxies):
-        return Client(peer, secure, where is None or is_own_machine(peer))
+        return Client(peer, secure, where is None or is_own_machine(peer), host)
+    host = header(scope, b"x-forwarded-host").lower() or host
     if said_scheme := header(scope, b"x-forwarded-proto").lower():
         secure = said_scheme == "https"
     hops = ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for").split(",")
     for hop in reversed(hops[-MAX_HOPS:]):
         said = hop.strip()
         if not said or not is_among(said, proxies):
-            return Client(said[:45] or peer, secure, local=False)
-    return Client(peer, secure, local=False)
+            return Client(said[:45] or peer, secure, local=False, host=host)
+    return Client(peer, secure, local=False, host=host)
 
 
 class Front:

@@ -40,14 +40,10 @@ def check_site(scope: Scope) -> None:
     """Raises NotAllowed for a change that a page of another site makes a browser ask for (Fetch Metadata, Origin)."""
     if scope["method"] in SAFE:
         return
+    client: Client = scope["opostd.client"]
     site, origin = header(scope, b"sec-fetch-site").lower(), header(scope, b"origin")
-    if site in ("cross-site", "same-site") or (origin and urlsplit(origin).netloc.lower() != host_of(scope)):
+    if site in ("cross-site", "same-site") or (origin and urlsplit(origin).netloc.lower() != client.host):
         raise NotAllowed("a change asked for by a page of another site")
-
-
-def host_of(scope: Scope) -> str:
-    """What the client calls this server."""
-    return header(scope, b"host").lower()
 
 
 async def account_of(scope: Scope, services: Services) -> Account:

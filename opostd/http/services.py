@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from opostd.auth.login import Authenticator
 from opostd.config import Settings
 from opostd.intake.intake import Intake
+from opostd.model.ids import OwnerId
 from opostd.model.records import Quota
 from opostd.nouns.bodies import Cleaner
+from opostd.store.activity import Activity
 from opostd.store.run import Store
 
 
@@ -25,8 +27,14 @@ class Services:
     intake: Intake
     auth: Authenticator
     cleaner: Cleaner
+    activity: Activity
     settings: Settings
     now: Callable[[], int] = wall_clock
+
+    async def saw(self, owner: OwnerId) -> None:
+        """Somebody looks at their mail: the agent carries for them."""
+        self.activity.saw(owner)
+        await self.activity.flush()
 
     @property
     def quota(self) -> Quota:

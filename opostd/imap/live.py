@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from opostd.imap.activity import Activity
 from opostd.imap.state.snapshot import Snapshot, appended, changed, flagged, without
 from opostd.imap.state.wishes import Wishes
 from opostd.model.errors import NoSuchBox, OpostError
@@ -19,6 +18,7 @@ from opostd.model.flags import EVERY_FLAG, UNCHARGED, FlagAction, Flags, FlagSco
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import BoxHint
 from opostd.store import changes, flags, listing, moves, sync
+from opostd.store.activity import Activity
 from opostd.store.carrying import Carried
 from opostd.store.flags import Stored
 from opostd.store.run import Store

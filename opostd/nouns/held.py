@@ -44,8 +44,9 @@ async def decided_by(store: Store, account: Account) -> dict[BoxId, str]:
 async def waiting(store: Store, addresses: Mapping[BoxId, str]) -> list[HeldPost]:
     """What waits for these groups, the oldest first, at most SHOWN."""
     rows: list[Held] = []
-    for box in addresses:
-        rows += await store.run(held.waiting, box, SHOWN)
+    for box in await store.run(held.boxes):
+        if box in addresses:
+            rows += await store.run(held.waiting, box, SHOWN)
     return await listing(store, sorted(rows, key=lambda row: row.post)[:SHOWN], addresses)
 
 

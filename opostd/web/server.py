@@ -102,6 +102,8 @@ class Web:
         if session is None and not row.open:
             following = where if row.method == "GET" else "/inbox"
             return render.go(f"/login?next={quote(render.local(following), safe='/')}")
+        if session is not None:
+            await self._services.saw(session.account.owner)
         form: dict[str, str] = {}
         if row.method == "POST":
             check_site(scope)

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from opostd.config import AgentSettings, StoreSettings
 from opostd.daemon.carrier import DAY_S, LEASE_S, Carrier
-from opostd.imap.activity import FLUSH_S
 from opostd.imap.live import Hub
 from opostd.model.ids import SYSTEM_OWNER, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
 from opostd.store import active, lag, moves, set_aside, shares, sync
+from opostd.store.activity import FLUSH_S
 from opostd.store.run import Store
 from tests.store.refusing import refused
 from tests.store.world import NOW, World, run
@@ -226,7 +226,7 @@ def test_a_look_makes_active_and_the_running_agent_carries(store: Store) -> None
 
 def test_activity_is_written_once_a_day(store: Store) -> None:
     async def main() -> None:
-        from opostd.imap.activity import Activity
+        from opostd.store.activity import Activity
 
         clock = [NOW]
         activity = Activity(store, lambda: clock[0])

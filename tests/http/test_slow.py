@@ -149,3 +149,9 @@ def test_what_a_proxy_says(peer: str, fields: dict[str, str], expected: tuple[st
     }  # fmt: skip
     found = client_of(scope, PROXIES)
     assert (found.peer, found.secure, found.local) == expected
+
+
+def test_what_a_proxy_calls_this_server() -> None:
+    fields = [(b"host", b"10.0.0.9:8080"), (b"x-forwarded-host", b"Mail.example.org")]
+    for peer, expected in (("10.0.0.1", "mail.example.org"), ("192.0.2.1", "10.0.0.9:8080")):
+        assert client_of({"client": (peer, 1), "scheme": "http", "headers": fields}, PROXIES).host == expected

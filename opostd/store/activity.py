@@ -12,7 +12,7 @@ from opostd.model.ids import OwnerId
 from opostd.store import active
 from opostd.store.run import Store
 
-log = logging.getLogger("opostd.imap")
+log = logging.getLogger("opostd.store")
 
 FLUSH_S = 30  # what a process that dies forgets of this, the next look tells
 PATIENCE_S = 1.0  # at the end of the process
