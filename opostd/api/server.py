@@ -75,10 +75,9 @@ class Api:
             answer = problem.problem(415, "bad-type", f"the body has to be {wanted}", fields=[("Accept", wanted)])
             return await answer(scope, receive, send)
         if kind == MESSAGE and MESSAGE in row.takes:
-            limit = self._services.settings.limits.max_message_octets
-            body.check_length(scope, limit)
-            async with self._large:
-                octets = await body.read(scope, receive, limit)
+            spool = await body.spooled(scope, receive, self._services.settings.limits.max_message_octets)
+            async with self._large:  # whoever is slow has been waited for outside
+                octets = await asyncio.to_thread(lambda: b"".join(spool.take()))
                 return await self._app(scope, _replay(octets, receive), send)
         octets = await body.read(scope, receive, body.MAX_JSON if row.takes else body.KIB)
         await self._app(scope, _replay(octets, receive), send)
@@ -130,7 +129,8 @@ def _replay(octets: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _app(services: Services) -> FastAPI:
+def _app(services: Services | None) -> FastAPI:
+    """services: None only where nobody asks."""
     app = FastAPI(
         title="opostd",
         version=__version__,
@@ -155,6 +155,11 @@ def _app(services: Services) -> FastAPI:
         )
     app.openapi = _with_logins(app, app.openapi)  # type: ignore[method-assign]
     return app
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI document: the same for every server of this version."""
+    return _app(None).openapi()
 
 
 def _responses(row: Row) -> dict[int | str, dict[str, Any]]:
@@ -188,7 +193,7 @@ def _with_logins(app: FastAPI, make: Callable[[], dict[str, Any]]) -> Callable[[
     return described_whole
 
 
-def _route(services: Services) -> type[APIRoute]:
+def _route(services: Services | None) -> type[APIRoute]:
     """Routes that answer every error themselves."""
 
     class Answering(APIRoute):
@@ -209,6 +214,7 @@ def _route(services: Services) -> type[APIRoute]:
             return handler
 
     def _of(error: Exception) -> Response:
+        assert services is not None
         answer = problem.of_error(error, services)
         if answer is None:
             number = secrets.token_hex(4)

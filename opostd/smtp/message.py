@@ -6,6 +6,7 @@ only.
 
 import asyncio
 
+from opostd.intake.spool import IN_MEMORY, Spool
 from opostd.smtp import chunking, transaction
 from opostd.smtp import reply as say
 from opostd.smtp.chunking import Chunks
@@ -15,7 +16,6 @@ from opostd.smtp.faults import reply_to
 from opostd.smtp.params import Body
 from opostd.smtp.reply import Reply
 from opostd.smtp.session import Session
-from opostd.smtp.spool import IN_MEMORY, Spool
 
 REFUSED_DATA = {
     Verdict.TOO_BIG: say.TOO_BIG,

@@ -40,7 +40,8 @@ async def people(settings: StoreSettings) -> None:
 
 def served(settings: StoreSettings, folder: Path, more: str = "") -> Iterator[Site]:
     asyncio.run(people(settings))
-    text = CONFIG.format(url=settings.url) + HTTP.format() + more
+    text = CONFIG.replace('url = "{url}"', 'url = "{url}"\nretry_deadline_s = 1.0').format(url=settings.url)
+    text += HTTP.format() + more
     daemon = start_daemon(folder, config_text=text, migrate=False)
     try:
         yield Site(daemon.config, daemon, settings)

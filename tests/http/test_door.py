@@ -2,10 +2,13 @@
 
 import base64
 import json
+import os
 import signal
 import socket
+import sqlite3
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,6 +20,7 @@ from tests.e2e.faults import Wire
 from tests.e2e.mailbox import unverified
 from tests.http.conftest import api, send, served
 from tests.support import issuer as issuers
+from tests.support.daemon import KINDS, Daemon, free_offset, home_environ
 from tests.support.issuer import AUDIENCE, SCOPE
 
 BASIC = "Basic " + base64.b64encode(f"anna:{PASSWORD}".encode()).decode()
@@ -234,3 +238,70 @@ def test_sent_again_after_kill_nothing_answered_is_lost(sqlite_settings: StoreSe
         site.daemon.restart()
         with api(site, "bob") as bob:
             assert [each["id"] for each in bob.get("/posts").json()["posts"]] == ids[::-1]
+
+
+def test_a_database_that_does_not_answer_is_a_fault_that_passes(sqlite_settings: StoreSettings, tmp_path: Path) -> None:
+    for site in served(sqlite_settings, tmp_path):
+        with api(site) as anna, httpx.Client(base_url=str(anna.base_url).removesuffix("/postapi/")) as browser:
+            send(anna, "before", "anna")
+            other = sqlite3.connect(sqlite_settings.url.removeprefix("sqlite:///"), isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            answer = anna.post("/posts", json={"to": ["anna"], "subject": "meanwhile"})
+            assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (
+                503,
+                "unavailable",
+                "5",
+            )
+            page = browser.post("/login", data={"name": "anna", "password": PASSWORD}, timeout=30)
+            assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+            other.close()
+            send(anna, "after", "anna")
+            assert [each["subject"] for each in anna.get("/posts").json()["posts"]] == ["after", "before"]
+
+
+def test_the_demo_starts_without_its_http_port(tmp_path: Path) -> None:
+    offset = free_offset()
+    ports = {kind: port + offset for kind, port in KINDS.items()}
+    with socket.create_server(("127.0.0.1", ports["http"])):
+        daemon = Daemon(["serve", "--port-offset", str(offset)], home_environ(tmp_path), ports, tmp_path / "none.toml")
+        try:
+            daemon.wait_ready()
+            assert f"nothing listens for http: port {ports['http']} is taken by pid {os.getpid()}" in daemon.output
+            assert "web       not served: another program has its port" in daemon.output
+        finally:
+            assert daemon.stop() == 0
+
+
+def test_many_at_once_and_each_is_decided_once(quick: Site) -> None:
+    """Ten requests for the same at once: what can be done once is done once, and the others hear that it is done."""
+    quick.cli("group", "add", "court", "--post", "local")
+    quick.cli("group", "set", "court", "moderation", "all")
+    with api(quick, "carl") as carl, api(quick, "root") as root, ThreadPoolExecutor(10) as many:
+        post = send(carl, "once", "court")
+        decided = list(many.map(lambda _: root.post(f"/held/{post}/accept").status_code, range(10)))
+        assert sorted(decided) == [204] + [404] * 9
+        direct = send(carl, "direct", "root")
+        marked = many.map(
+            lambda at: root.patch(f"/posts/{direct}", json={"flagged": at % 2 == 0}).status_code, range(10)
+        )
+        assert set(marked) == {200}
+        gone = list(many.map(lambda _: root.delete(f"/posts/{direct}").status_code, range(10)))
+        assert set(gone) <= {204, 404}
+        assert 204 in gone
+        sent = list(many.map(lambda at: send(carl, f"many {at}", "root"), range(10)))
+        listed = [each["id"] for each in root.get("/posts").json()["posts"]]
+        assert sorted(sent) == sorted(listed[:10])
+
+
+def test_a_large_message_comes_in_from_the_disk(quick: Site) -> None:
+    message = {"Content-Type": "message/rfc822"}
+    body = b"Subject: large\r\nTo: carl\r\n\r\n" + (b"x" * 70 + b"\r\n") * 100_000
+    with api(quick) as anna, api(quick, "carl") as carl:
+        answer = anna.post(
+            "/posts", content=(body[at : at + 65536] for at in range(0, len(body), 65536)), headers=message
+        )
+        assert answer.status_code == 201, answer.text
+        raw = carl.get(f"/posts/{answer.json()['id']}/raw")
+        assert raw.content.endswith(body[-7_000_000:])
+        big = anna.post("/posts", content=(b"x" * 65536 for _ in range(500)), headers=message)
+        assert big.status_code == 413

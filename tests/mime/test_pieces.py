@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from opostd.config import LimitSettings
 from opostd.intake.message import read
+from opostd.intake.spool import Spool
 from opostd.mime import pieces
 from opostd.mime.facts import new_post
 from opostd.model.ids import PostId
 from opostd.smtp.data import DataReader, Verdict
-from opostd.smtp.spool import Spool
 
 OCTETS = st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"a", b".", b"--", b"\n\n", b"\r\n\r\n"]), max_size=12).map(
     b"".join

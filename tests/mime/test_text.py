@@ -5,7 +5,7 @@ import pytest
 from opostd.mime.casemap import casemap
 from opostd.mime.html import text_of_html
 from opostd.mime.scan import scan
-from opostd.mime.text import MAX_CHARACTERS, preview, search_text
+from opostd.mime.text import MAX_CHARACTERS, preview, search_text, shown
 
 ALTERNATIVE = (
     b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n%b\r\n\r\n%b\r\n--b\r\n%b\r\n\r\n%b\r\n--b--\r\n"
@@ -91,3 +91,30 @@ def test_search_text_is_bounded(kind: str) -> None:
 )
 def test_preview(raw: bytes, expected: str) -> None:
     assert preview(raw, scan(raw)) == expected
+
+
+HTML = b"Content-Type: text/html\r\n\r\n<p>Hello</p>"
+PLAIN = b"Content-Type: text/plain; charset=latin-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nHall=F6"
+ATTACHED = b"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nnot this"
+
+
+def multipart(*parts: bytes) -> bytes:
+    body = b"".join(b"--x\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + body + b"--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (PLAIN, ("Hallö", "")),
+        (HTML, ("Hello", "<p>Hello</p>")),
+        (multipart(PLAIN, HTML), ("Hallö", "<p>Hello</p>")),
+        (multipart(ATTACHED, HTML, PLAIN), ("Hallö", "<p>Hello</p>")),
+        (multipart(ATTACHED), ("", "")),
+        (multipart(PLAIN, HTML, HTML + b" again"), ("Hallö", "<p>Hello</p>")),
+        (b"", ("", "")),
+    ],
+)
+def test_what_a_person_reads(raw: bytes, expected: tuple[str, str]) -> None:
+    found = shown(raw, scan(raw))
+    assert (found.text.strip(), found.html.strip()) == expected

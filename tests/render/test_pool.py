@@ -15,8 +15,9 @@ import pytest
 import uvloop
 
 from opostd.config import RenderSettings
-from opostd.render.message import fallback
+from opostd.render.message import document, fallback
 from opostd.render.pool import QUEUE_TIMES, RenderPool
+from opostd.render.sanitize import sanitize
 
 HANGS = "[" * 20_000  # Python-Markdown #798: longer than any test's patience
 PATIENCE_S = 30.0
@@ -379,3 +380,32 @@ def test_an_idle_worker_is_small(pool: RenderPool) -> None:
     (pid,) = pool.pids
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     assert resident < 45 * 1024 * 1024  # 30 MB measured
+
+
+def test_html_of_others_is_cleaned(pool: RenderPool) -> None:
+    html = "<html><head><title>no</title><style>p{}</style></head><body onload=x()><p>yes<script>x()</script><img src=http://x/>"
+    cleaned = asyncio.run(pool.clean(html))
+    assert cleaned is not None
+    assert cleaned == document(sanitize("<p>yes<img>"))
+    assert asyncio.run(pool.render("**x**")).count("<strong>x</strong>") == 1  # the same worker does both
+
+
+def test_hostile_html_is_given_up_in_time(make_pool: MakePool) -> None:
+    """Deep, long and broken: within some time there is a document without anything harmful, or None."""
+    pool = make_pool(timeout_s=0.5, max_source_octets=512 * 1024, workers=1)
+    for pattern in (
+        "<div>",
+        "<ul><li>",
+        "<b><i>",
+        "<table><tr><td>",
+        "<a href='http://x'>",
+        "&",
+        "<",
+        "<!--",
+        "<svg><style>",
+    ):
+        begun = time.monotonic()
+        cleaned = asyncio.run(pool.clean((pattern * 100_000)[:400_000]))
+        assert cleaned is None or "<script" not in cleaned
+        assert time.monotonic() - begun < PATIENCE_S, pattern
+    assert asyncio.run(pool.clean("x" * 600_000)) is None

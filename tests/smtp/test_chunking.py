@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opostd.intake.spool import Spool
 from opostd.smtp.chunking import Chunks, Command, parse
 from opostd.smtp.data import Verdict, check
-from opostd.smtp.spool import Spool
 
 LINES = [
     (b"BDAT 0", Command(0, False)),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opostd.intake.spool import Spool
 from opostd.smtp.data import DataReader, Verdict
-from opostd.smtp.spool import Spool
 
 
 def read(stream: bytes, cuts: list[int] | None = None, limit: int = 10_000) -> tuple[Verdict, bytes, bytes] | None:

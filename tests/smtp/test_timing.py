@@ -2,7 +2,7 @@
 
 import asyncio
 
-from opostd.smtp.spool import OF_ALL, OF_EACH, Spool
+from opostd.intake.spool import OF_ALL, OF_EACH, Spool
 from opostd.smtp.timing import LazyTimer, Pace
 from tests.smtp.world import run as in_thread
 

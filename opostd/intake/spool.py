@@ -18,7 +18,7 @@ OF_EACH = 64 * 1024
 
 
 class Spool:
-    """The sink of a ``DataReader``.  append and take raise OSError when the disk is full or broken."""
+    """Octets come in, and are taken whole.  append and take raise OSError when the disk is full or broken."""
 
     in_all = 0  # octets in memory
     _lock = threading.Lock()  # of that: large messages are taken out in threads
