@@ -12,8 +12,9 @@ those that do.
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
 from typing import NewType
+
+from opostd.model.networks import net_of
 
 FORGET_S = 15 * 60.0  # a person who mistyped is not punished after lunch
 TRUST_S = 30 * 86400.0  # a phone that was away for the holidays is still known
@@ -35,7 +36,7 @@ class Attempt:
 
 def attempt(name: str, peer: str) -> Attempt:
     """The keys of an attempt.  name: folded as far as it can be; peer: an IP address, or any text for no address."""
-    net = _net(peer)
+    net = net_of(peer)
     return Attempt(_key("name", name), _key("net", net), _key("pair", net, name))
 
 
@@ -113,18 +114,6 @@ class Throttle:
     def __len__(self) -> int:
         """Entries held."""
         return len(self._names) + len(self._nets) + len(self._pairs) + len(self._trusted)
-
-
-def _net(peer: str) -> str:
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Address(int(address) >> 64 << 64))
 
 
 def _key(*parts: str) -> Key:

@@ -1,5 +1,7 @@
 """The HTTP door put together: API and pages behind one front.  Imported only where it is wanted, for it takes 20 MB."""
 
+from ipaddress import ip_network
+
 from opostd.api import problem
 from opostd.api.caller import PREFIX
 from opostd.api.server import Api
@@ -17,7 +19,8 @@ def http_door(services: Services, timing: Timing | None = None) -> HttpDoor:
     def choose(path: str) -> App:
         return api if path == PREFIX or path.startswith(f"{PREFIX}/") else web
 
-    return HttpDoor(Front(choose, services.settings.http.proxy_from, _fault, _refuse), timing)
+    proxies = [ip_network(each) for each in services.settings.http.proxy_from]
+    return HttpDoor(Front(choose, proxies, _fault, _refuse), timing, proxies)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -37,7 +37,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
-        if not self._door.admits(self):
+        if not self._door.admit(self.peer):
             transport.abort()
             return
         self._watch()
@@ -47,6 +47,7 @@ class Connection(H11Protocol):
             if timer is not None:
                 timer.cancel()
         self._phase = None
+        self._door.leave(self.peer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

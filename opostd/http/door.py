@@ -6,22 +6,28 @@ server, with its signals and its clock, is not used.
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.server import ServerState
 
 from opostd.http.connection import Connection
 from opostd.http.timing import MAX_CONNECTIONS, MAX_HEADER_OCTETS, MAX_OF_ONE_PEER, Timing
+from opostd.model.networks import Network, is_among, net_of
 
 log = logging.getLogger("opostd.http")
 
 
 class HttpDoor:
-    """app: an ASGI application."""
+    """app: an ASGI application.  proxies: whose connections are many people's."""
 
-    def __init__(self, app: Any, timing: Timing | None = None) -> None:
+    def __init__(self, app: Any, timing: Timing | None = None, proxies: Sequence[Network] = ()) -> None:
         self.timing = timing or Timing()
+        self._proxies = proxies
+        self._of_net: Counter[str] = Counter()
         self.state = ServerState()
         self.stopping = False
         self.config = uvicorn.Config(
@@ -49,18 +55,29 @@ class HttpDoor:
     def connections(self) -> list[Connection]:
         return [each for each in self.state.connections if isinstance(each, Connection)]
 
-    def admits(self, new: Connection) -> bool:
-        """Whether there is room for one more, which is counted already."""
+    def admit(self, peer: str) -> bool:
+        """Counts one more, which ``leave`` gives back; whether there is room for it."""
+        net = net_of(peer)
+        self._of_net[net] += 1
         if self.stopping or len(self.state.connections) > MAX_CONNECTIONS:
             return False
-        return sum(1 for each in self.connections if each.peer == new.peer) <= MAX_OF_ONE_PEER
+        return self._of_net[net] <= MAX_OF_ONE_PEER or is_among(peer, self._proxies)
+
+    def leave(self, peer: str) -> None:
+        net = net_of(peer)
+        self._of_net[net] -= 1
+        if not self._of_net[net]:
+            del self._of_net[net]
 
     async def shutdown(self) -> int:
         """Requests under way are answered, within some seconds; how many clients there were."""
         self.stopping = True
         told = len(self.state.connections)
         for each in self.connections:
-            each.shutdown()
+            try:
+                each.shutdown()
+            except h11.LocalProtocolError:  # of a client that spoke no HTTP
+                each.transport.abort()
         tasks = list(self.state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=self.timing.shutdown_s)

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from ipaddress import ip_network
 from typing import Any
 
 from opostd.http.timing import MAX_HEADER_OCTETS
@@ -77,13 +76,13 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> Client:
 class Front:
     """An ASGI application before others: ``choose`` says which answers a path."""
 
-    def __init__(self, choose: Callable[[str], App], proxies: Sequence[str], fault: App, refuse: App) -> None:
+    def __init__(self, choose: Callable[[str], App], proxies: Sequence[Network], fault: App, refuse: App) -> None:
         """fault: answers in the place of one who failed; ``scope["incident"]`` is its number.
 
         refuse: answers a request that cannot be: ``scope["refused"]`` is a status and why.
         """
         self._choose = choose
-        self._proxies = [ip_network(each) for each in proxies]
+        self._proxies = proxies
         self._fault = fault
         self._refuse = refuse
 

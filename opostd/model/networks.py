@@ -15,6 +15,14 @@ def parsed(peer: str) -> IPv4Address | IPv6Address | None:
     return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
 
 
+def net_of(peer: str) -> str:
+    """Whom an address stands for where clients are counted: itself, or of IPv6 its /64, which one customer has."""
+    ip = parsed(peer)
+    if ip is None:
+        return peer
+    return str(ip) if isinstance(ip, IPv4Address) else str(IPv6Address(int(ip) >> 64 << 64))
+
+
 def is_among(peer: str, networks: Iterable[Network]) -> bool:
     """Whether an address is of one of these networks; what is no address is of none."""
     ip = parsed(peer)

@@ -121,6 +121,35 @@ def test_one_address_has_so_many_connections(monkeypatch: pytest.MonkeyPatch) ->
         more.write(GET)
         assert await end_of(more_reader) == b""
         more.close()
+        writer.close()
+        while door.connections:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        again, another = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        another.write(GET)
+        assert (await again.readline()).startswith(b"HTTP/1.1 200")
+        another.close()
+
+    with_door(client, Timing())
+
+
+def test_a_proxy_has_as_many_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "MAX_OF_ONE_PEER", 1)
+    for proxies, expected in (([], [True, False]), ([ip_network("10.0.0.0/8")], [True, True])):
+        door = HttpDoor(echo, QUICK, proxies)
+        assert [door.admit("10.0.0.1"), door.admit("10.0.0.1")] == expected
+    door = HttpDoor(echo, QUICK)
+    assert [door.admit(f"2001:db8::{at}") for at in range(2)] == [True, False]  # one customer has a /64
+    door.leave("2001:db8::")
+    door.leave("2001:db8::1")
+    assert door.admit("2001:db8::7")
+
+
+def test_a_client_that_speaks_no_http_does_not_keep_the_server_from_stopping() -> None:
+    async def client(door: HttpDoor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x16\x03\x01 nonsense\r\n\r\n" * 3)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        async with asyncio.timeout(2):
+            await door.shutdown()
 
     with_door(client, Timing())
 
