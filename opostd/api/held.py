@@ -6,8 +6,8 @@ from fastapi import Query
 from starlette.responses import Response
 
 from opostd.api.caller import Me, PostName
-from opostd.api.posts import raw_of
 from opostd.http.caller import Caller
+from opostd.http.raw import raw_of
 from opostd.nouns import held as nouns
 from opostd.nouns.held import HeldPost
 from opostd.nouns.posts import post_id

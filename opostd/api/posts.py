@@ -1,13 +1,13 @@
 """Posts in one's mailboxes: listed, read, marked, moved, removed."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from opostd.api.caller import BoxName, Me, PostName
+from opostd.http.raw import raw_of
 from opostd.http.services import Services
 from opostd.model.errors import NoSuchPost
 from opostd.model.flags import ANSWERED, FLAGGED, SEEN, FlagAction, Flags
@@ -16,10 +16,8 @@ from opostd.nouns import bodies
 from opostd.nouns import posts as nouns
 from opostd.nouns.posts import Found, Page, Post, post_id
 from opostd.store import boxes, flags, moves
-from opostd.store import posts as stored
 
 MAX_PAGE = 200
-CHUNK = 256 * 1024  # octets of a message read from the store at once
 # Nothing of a message runs, is fetched, or can be taken for a page of this server
 MESSAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; sandbox"
 
@@ -63,18 +61,6 @@ async def show_html(me: Me, id_: PostName) -> Response:
 async def show_raw(me: Me, id_: PostName) -> Response:
     post = await _mine(me, id_)
     return await raw_of(me.services, post)
-
-
-async def raw_of(services: Services, post: PostId) -> Response:
-    """The octets as they are kept, a piece at a time."""
-    size = (await services.store.run(stored.facts, [post]))[post].size
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, size, CHUNK):
-            yield await services.store.run(stored.raw_slice, post, start, CHUNK)
-
-    headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{post.hex()}.eml"'}
-    return StreamingResponse(pieces(), media_type="message/rfc822", headers=headers)
 
 
 async def _mine(me: Me, id_: str) -> PostId:

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from opostd.http.caller import Caller
+from opostd.http.raw import raw_of
 from opostd.model.errors import Explained, NoSuchBox
 from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import PostId
@@ -56,6 +57,13 @@ async def body(visit: Visit) -> Response:
     me, id_ = visit.me, post_id(visit.names["id"])
     await posts.found_in(me.store, me.owner, id_, me.now)
     return await framed(me, id_)
+
+
+async def source(visit: Visit) -> Response:
+    """The message with all that is in it, for a mail program: attachments are not shown here."""
+    me, id_ = visit.me, post_id(visit.names["id"])
+    await posts.found_in(me.store, me.owner, id_, me.now)
+    return await raw_of(me.services, id_)
 
 
 async def framed(me: Caller, id_: PostId) -> Response:

@@ -60,6 +60,7 @@ ROWS = (
     Row("GET", "/inbox", mail.inbox),
     Row("GET", "/posts/{id}", mail.post),
     Row("GET", "/posts/{id}/body", mail.body),
+    Row("GET", "/posts/{id}/source", mail.source),
     Row("POST", "/posts/{id}/unread", mail.unread),
     Row("POST", "/posts/{id}/trash", mail.trash),
     Row("POST", "/posts/{id}/recall", mail.recall),

@@ -114,6 +114,10 @@ def test_mail_is_listed_read_and_harmless(quick: Site) -> None:
         assert "sandbox" in policy
         assert "allow-scripts" not in policy + page.text
         assert "allow-same-origin" not in policy + page.text
+        saved = anna.get(f"/posts/{post}/source")
+        assert b"<script>alert(1)</script>" in saved.content
+        assert saved.headers["content-type"] == "message/rfc822"
+        assert saved.headers["content-disposition"] == f'attachment; filename="{post}.eml"'
         with api(quick) as client:
             assert client.get(f"/posts/{post}").json()["boxes"][0]["seen"] is True
             press(anna, page, f"/posts/{post}/unread")
@@ -122,7 +126,14 @@ def test_mail_is_listed_read_and_harmless(quick: Site) -> None:
             assert client.get(f"/posts/{post}").json()["boxes"][0]["box"] == "Trash"
         assert anna.get("/inbox", params={"box": "Nowhere"}).status_code == 404
     with browser(quick, "eve") as eve:
-        for path in (f"/posts/{post}", f"/posts/{post}/body", "/posts/x", "/held/" + post, f"/held/{post}/body"):
+        for path in (
+            f"/posts/{post}",
+            f"/posts/{post}/body",
+            f"/posts/{post}/source",
+            "/posts/x",
+            "/held/" + post,
+            f"/held/{post}/body",
+        ):
             assert eve.get(path).status_code == 404
         form = token(eve.get("/inbox"))
         for path in (f"/posts/{post}/recall", f"/posts/{post}/trash", f"/held/{post}/accept"):
