@@ -80,7 +80,7 @@ async def change_post(me: Me, id_: PostName, change: Change, box: BoxName = "") 
                     flags.store_flags, me.owner, each.box, [(row.uid, row.uid)], action, Flags(bits), None
                 )
     if change.box is not None:
-        await _move(me.services, me.owner, found, change.box)
+        await _move(me.services, me.owner, found if box else nouns.movable(found), change.box)
     return await nouns.one(me.store, me.account, post, me.now)
 
 

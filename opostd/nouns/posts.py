@@ -133,6 +133,11 @@ async def found_in(store: Store, owner: OwnerId, post: PostId, now: int) -> Foun
     return found
 
 
+def movable(found: Found) -> Found:
+    """What is meant when a post is to be moved: not the copy of what one has sent, if there is another."""
+    return [(box, row) for box, row in found if box.role != "Sent"] or found
+
+
 async def rows_of(store: Store, owner: OwnerId, post: PostId) -> Found:
     """The boxes of an owner, as they are, that have a post."""
     known = {each.box: each for each in await store.run(boxes.boxes, owner)}

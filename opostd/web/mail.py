@@ -82,7 +82,8 @@ async def trash(visit: Visit) -> Response:
     target = next((each for each in await me.store.run(stored.boxes, me.owner) if each.role == "Trash"), None)
     if target is None:
         raise NoSuchBox("there is no mailbox for what is thrown away")
-    for box, row in await posts.found_in(me.store, me.owner, post_id(visit.names["id"]), me.now):
+    found = await posts.found_in(me.store, me.owner, post_id(visit.names["id"]), me.now)
+    for box, row in posts.movable(found):
         if box.box != target.box:
             await me.store.run(moves.move, me.owner, box.box, target.box, [row.uid], me.now, me.services.quota)
     return render.go("/inbox")

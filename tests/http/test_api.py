@@ -68,7 +68,10 @@ def test_a_post_is_written_read_marked_moved_and_removed(site: Site) -> None:
 
         assert carl.delete(where).status_code == 204
         problem(carl.get(where), 404, "not-found")
-        assert anna.get(where).status_code == 200
+        moved = anna.patch(where, json={"box": "Archive"}).json()
+        assert {each["box"] for each in moved["boxes"]} == {"Archive", "Sent"}  # what one has sent stays there
+        moved = anna.patch(where, params={"box": "Sent"}, json={"box": "Archive"}).json()
+        assert [each["box"] for each in moved["boxes"]] == ["Archive", "Archive"]
 
 
 def test_pages_end_and_none_is_missed(site: Site) -> None:
