@@ -82,8 +82,8 @@ class News:
             return
         box.view, told = catch_up(view, snapshot, may_expunge=may_expunge, own=box.own, manner=self.session.manner)
         box.own.clear()
-        for response in told:
-            self._stream.write(format_response(response))
+        if told:  # a thousand lines of EXPUNGE are one write
+            self._stream.write(b"".join([format_response(response) for response in told]))
 
     # While nothing runs
 

@@ -20,7 +20,7 @@ from opostd.auth.login import Authenticator
 from opostd.config import ImapSettings, LimitSettings
 from opostd.imap.binding import channel_bindings
 from opostd.imap.connection import Connection
-from opostd.imap.live import Hub
+from opostd.imap.hub import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services, wall_clock
 from opostd.imap.users import UserCounts

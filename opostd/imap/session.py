@@ -10,7 +10,8 @@ from typing import Protocol
 
 from opostd.auth.login import Authenticator
 from opostd.config import ImapSettings, LimitSettings
-from opostd.imap.live import Hub, Key, LiveBox
+from opostd.imap.hub import Hub
+from opostd.imap.live import Key, LiveBox
 from opostd.imap.posts import Posts
 from opostd.imap.state.machine import State
 from opostd.imap.state.snapshot import Snapshot

@@ -26,6 +26,7 @@ from opostd.store.run import Group, Store, Tx, writes
 
 T = TypeVar("T")
 OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
+TOGETHER = 4  # small ones that the loop looks through before others have their turn: 2 ms
 NO_FLAGS = Flags()
 
 
@@ -75,7 +76,9 @@ class Appender:
         for each in messages:
             await off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
         rows: list[tuple[NewPost, Delivery]] = []
-        for each in messages:
+        for number, each in enumerate(messages):
+            if number and number % TOGETHER == 0:
+                await asyncio.sleep(0)
             post = await off_loop(len(each.raw), partial(new_post, each.raw, id=new_post_id(), now=now))
             date = now if each.internaldate is None else each.internaldate
             delivery = Delivery(post.facts.id, post.facts.size, date, each.flags.bits, each.flags.keywords)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from opostd.config import AgentSettings, StoreSettings
 from opostd.daemon.carrier import DAY_S, LEASE_S, Carrier
-from opostd.imap.live import Hub
+from opostd.imap.hub import Hub
 from opostd.model.ids import SYSTEM_OWNER, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
 from opostd.store import active, lag, moves, set_aside, shares, sync

@@ -5,7 +5,8 @@ from collections.abc import Coroutine
 from functools import partial
 
 from opostd.config import StoreSettings
-from opostd.imap.live import Hub, LiveBox
+from opostd.imap.hub import Hub
+from opostd.imap.live import LiveBox
 from opostd.imap.state.snapshot import Snapshot
 from opostd.model.flags import DELETED, SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId, Uid

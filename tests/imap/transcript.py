@@ -32,7 +32,7 @@ from opostd.auth import scram
 from opostd.auth.login import Authenticator
 from opostd.config import AuthSettings, ImapSettings, LimitSettings, RenderSettings
 from opostd.imap.connection import Connection
-from opostd.imap.live import Hub
+from opostd.imap.hub import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services
 from opostd.imap.users import UserCounts

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from opostd.config import StoreSettings
+from opostd.config import LimitSettings, StoreSettings
+from opostd.intake.append import Appender
 from opostd.intake.commit import GroupCommit
+from opostd.intake.deliver import Deliverer
 from opostd.intake.intake import NewMessage, Trace
 from opostd.mime.facts import new_post
 from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NoSuchMessage, NotAllowed, TooBig, Unavailable
@@ -318,6 +320,26 @@ def test_several_messages_go_in_together(store: Store) -> None:
             for letter, (_, uids) in zip("ab", (first, second), strict=True):
                 assert list(uids) == list(range(uids[0], uids[0] + 7))
                 assert [subjects[uid] for uid in uids] == [f"{letter}{at}" for at in range(7)]
+
+    asyncio.run(main())
+
+
+def test_others_have_their_turn_while_many_messages_are_looked_through(store: Store) -> None:
+    """MULTIAPPEND of many small ones: each takes the loop half a millisecond."""
+
+    async def main() -> None:
+        deliverer = Deliverer(
+            store, now=lambda: NOW, settled=lambda _: None, failed=lambda *_: None, ended=lambda *_: None
+        )
+        commit = GroupCommit(store, now=lambda: NOW)
+        appender = Appender(store, commit, deliverer, LimitSettings(), kept=lambda: None)
+        made = asyncio.ensure_future(appender.made([NewMessage(text(str(at))) for at in range(41)], NOW))
+        turns = 0
+        while not made.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len(made.result()) == 41
+        assert turns >= 10
 
     asyncio.run(main())
 

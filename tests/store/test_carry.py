@@ -4,7 +4,8 @@ import asyncio
 
 import sqlalchemy as sa
 
-from opostd.imap.live import PAGES_AT_ONCE, Hub
+from opostd.imap.hub import Hub
+from opostd.imap.live import PAGES_AT_ONCE
 from opostd.model.ids import BoxId, OwnerId, PostId
 from opostd.model.new_ids import new_post_id
 from opostd.store import boxes, provision, set_aside, sync
