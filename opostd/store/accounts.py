@@ -98,6 +98,9 @@ def _account_of(row: Any) -> Account:
     return Account(OwnerId(owner), login, name, secret, AccountState(state), bool(admin), created, scram, language)
 
 
+FEW_ADDRESSES = 8  # that are looked for one by one, for the statement is ready
+
+
 @reads(Group.DIRECTORY)
 def address(tx: Tx, addr: str) -> Address | None:
     """What a folded address leads to, or None."""
@@ -109,10 +112,12 @@ def address(tx: Tx, addr: str) -> Address | None:
 def addresses(tx: Tx, addrs: Sequence[str]) -> dict[str, Address]:
     """Those of the folded addresses that are there."""
     found: dict[str, Address] = {}
-    if tx.dialect == "sqlite":  # in this process a look-up by key costs less than its place in a list of parameters
-        each = (tx.rows(_ONE_ADDRESS, {"addr": addr}) for addr in dict.fromkeys(addrs))
+    wanted = list(dict.fromkeys(addrs))
+    # On SQLite a look-up by key costs less than its place in a list of parameters; on PostgreSQL these go together
+    if tx.dialect == "sqlite" or len(wanted) <= FEW_ADDRESSES:
+        each = tx.rows_of(*((_ONE_ADDRESS, {"addr": addr}) for addr in wanted))
         return {rows[0][0]: _address_of(rows[0]) for rows in each if rows}
-    for page in chunks(list(dict.fromkeys(addrs))):
+    for page in chunks(wanted):
         rows = tx.execute(_ADDRESS.where(schema.address.c.addr.in_(page)))
         found.update((row.addr, _address_of(row)) for row in rows)
     return found

@@ -65,6 +65,8 @@ class Exchange:
 
     def rows(self, calls: Sequence[Call]) -> list[tuple[list[tuple[Any, ...]], int]]:
         """Of each statement the rows, and how many it has changed; after what waits."""
+        if not calls:
+            return []
         self._waiting += calls
         return [(self._loaded(result), result.command_tuples or 0) for result in self._run()[-len(calls) :]]
 
@@ -78,6 +80,8 @@ class Exchange:
 
     def changed(self, calls: Sequence[Call]) -> int:
         """How many rows these statements have changed in all; after what waits."""
+        if not calls:
+            return 0
         self._waiting += calls
         return sum(result.command_tuples or 0 for result in self._run()[-len(calls) :])
 

@@ -120,7 +120,7 @@ def lease(tx: Tx, now: int, lease_s: int, limit: int) -> list[Pending]:
 def done(tx: Tx, keys: Sequence[Key]) -> None:
     """Removes rows that are in their boxes, or never will be; no error for one that is gone."""
     for page in chunks(keys):
-        tx.execute(_DELETE, [_bound(key) for key in page])
+        tx.later(_DELETE, *map(_bound, page))
 
 
 @writes(Group.POST)

@@ -162,6 +162,26 @@ def test_it_heals(store: Store, postgres_server: postgres.Server) -> None:
     assert store.run_sync(add, "e", ask=True) == list("abcde")
 
 
+@writes(Group.OWNER)
+def several(tx: Tx) -> list[list[tuple[Any, ...]]]:
+    tx.later(ADD, {"owner": 1, "name": "b"})
+    assert tx.rows_of() == []
+    return tx.rows_of((NAMES, {"owner": 1}), (WORDS, {"word": "w", "count": 1, "none": None}), (NAMES, {"owner": 2}))
+
+
+def test_several_answers(store: Store) -> None:
+    """Each its own, whether its statement is known to the connection or not."""
+    store.run_sync(add, "a", ask=True)
+    for _ in range(3):
+        assert store.run_sync(several) == [[("a",), ("b",)], [("w 1", 1, True)], []]
+        store.run_sync(forget, "b")
+
+
+@writes(Group.OWNER)
+def forget(tx: Tx, name: str) -> None:
+    tx.execute(sa.delete(schema.lsub).where(schema.lsub.c.owner_id == 1, schema.lsub.c.name == name))
+
+
 @reads(Group.OWNER)
 def lists(tx: Tx, given: dict[str, Any]) -> list[tuple[Any, ...]]:
     return tx.rows(LISTS, given)
