@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from opostd.imap import extensions, faults
 from opostd.imap.commands.table import ROWS_CAPABILITIES, TABLE, Row
-from opostd.imap.format.any import format_response
+from opostd.imap.format.any import format_response, format_state
 from opostd.imap.limits import AFTER_LOGIN, BEFORE_LOGIN, frame_limits
 from opostd.imap.news import BOX_GONE, News
 from opostd.imap.progress import Waiting
@@ -111,8 +111,7 @@ class Connection:
     async def run(self) -> None:
         """From the greeting to the end.  Never raises but when cancelled."""
         try:
-            greeting = Status(Condition.OK, f"{self._services.hostname} ready", self._capability_code())
-            self._stream.write(format_response(greeting))
+            self._greet()
             while self.session.state is not State.LOGOUT and not self._stopping:
                 self._busy = False
                 thing = await self._next(self._news.tell if self.session.notices is not None else None)
@@ -131,6 +130,10 @@ class Connection:
             if self.session.account is not None:
                 self._users.leave(self, self.session.account)
             self._transport.close()
+
+    def _greet(self) -> None:  # by itself: what it makes is not kept for the life of the connection
+        greeting = Status(Condition.OK, f"{self._services.hostname} ready", self._capability_code())
+        self._stream.write(format_response(greeting))
 
     def stop(self) -> None:
         """The server stops: a running command ends first, an idle client is told at once."""
@@ -198,13 +201,14 @@ class Connection:
             else:
                 command = row.parse(arguments)
                 may_expunge = row.expunges(command)
-                if self.session.manner.uid_only and row.counts(command):
+                if self.session.uid_only and row.counts(command):
                     done = UIDS_ONLY
                 else:
-                    if row.name not in LEAVING:
+                    if before is not None and before.foreign and row.name not in LEAVING:
                         await self._news.look_at_rights()
                     done = await self._handle(row, command)
-            self._note(done.condition, f"{name[:40]!r}: {done.text}")
+            if done.condition is not Condition.OK:
+                self._note(done.condition, f"{name[:40]!r}: {done.text}")
         except (Gone, ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -217,7 +221,7 @@ class Connection:
         code = done.code
         if done.highestmodseq and self.session.selected is not None:
             code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
-        self._stream.write(format_response(Status(done.condition, done.text, code), tag))
+        self._stream.write(format_state(done.condition, done.text, code, tag))
         if done.condition is Condition.BAD:
             self._count_error()
         if self._after_reply is not None:

@@ -19,7 +19,6 @@ from opostd.imap.state.view import catch_up
 from opostd.imap.state.wishes import Wishes
 from opostd.imap.stream import Stream, Transport
 from opostd.imap.values.responses import BoxFlags, Condition, Response
-from opostd.imap.values.responses import State as Status
 from opostd.model.errors import NoSuchBox, OpostError
 from opostd.model.rights import flag_scope
 
@@ -129,7 +128,7 @@ class News:
                 if self._stream.full:
                     await self._stream.flush()
         except faults.TooMuchToNotify as error:  # RFC 5465 5.8
-            self._stream.write(format_state(Status(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW")))
+            self._stream.write(format_state(Condition.OK, str(error), b"NOTIFICATIONOVERFLOW"))
             self.session.notify(Notices(self.session, Wishes.of(()), self.wake))
         except OpostError as error:
             self._tell_later(error)

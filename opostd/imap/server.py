@@ -59,8 +59,7 @@ class ImapProtocol(protocol.Protocol):
         self._door = factory.door
         self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._full: asyncio.Future[None] | None = None  # there while the client does not read; done when it does again
         self._reading = True
         self._heard = False
         self._end: float | None = None  # when a connection that we have closed is cut
@@ -88,7 +87,7 @@ class ImapProtocol(protocol.Protocol):
             self.connection.feed(data)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        self._writable.set()
+        self._let_write()
         self._door.protocols.discard(self)
         if self.connection is not None:
             self.connection.lost()
@@ -102,12 +101,12 @@ class ImapProtocol(protocol.Protocol):
         self.transport.writeSequence(pieces)
 
     async def drain(self) -> None:
-        if self._writable.is_set():
+        if self._full is None:
             await asyncio.sleep(0)  # a client that reads as fast as we write would keep all others waiting
             return
         try:
             async with asyncio.timeout(STALLED_S):
-                await self._writable.wait()
+                await asyncio.shield(self._full)
         except TimeoutError:
             self.transport.abortConnection()
             raise ConnectionAbortedError("the client does not read") from None
@@ -156,13 +155,19 @@ class ImapProtocol(protocol.Protocol):
     # Twisted's push producer: its buffer is full, or empty again
 
     def pauseProducing(self) -> None:
-        self._writable.clear()
+        if self._full is None:
+            self._full = asyncio.get_running_loop().create_future()
 
     def resumeProducing(self) -> None:
-        self._writable.set()
+        self._let_write()
 
     def stopProducing(self) -> None:
-        self._writable.set()
+        self._let_write()
+
+    def _let_write(self) -> None:
+        full, self._full = self._full, None
+        if full is not None and not full.done():
+            full.set_result(None)
 
 
 class ImapFactory(protocol.Factory):

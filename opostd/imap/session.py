@@ -15,7 +15,7 @@ from opostd.imap.live import Key, LiveBox
 from opostd.imap.posts import Posts
 from opostd.imap.state.machine import State
 from opostd.imap.state.snapshot import Snapshot
-from opostd.imap.state.view import Manner, View, opened
+from opostd.imap.state.view import PLAIN, Manner, View, opened
 from opostd.imap.state.wishes import Wishes
 from opostd.imap.values.responses import Condition, Done, Response
 from opostd.imap.values.responses import State as Status
@@ -210,9 +210,14 @@ class Session:
     @property
     def manner(self) -> Manner:
         """How changes are told on this connection."""
-        enabled = self.enabled
-        uid_only = "UIDONLY" in enabled
-        return Manner("CONDSTORE" in enabled, uid_only or "QRESYNC" in enabled, uid_only)
+        if not self.enabled:
+            return PLAIN
+        return Manner("CONDSTORE" in self.enabled, self.uid_only or self.qresync, self.uid_only)
+
+    @property
+    def uid_only(self) -> bool:
+        """Whether there are no message numbers (RFC 9586)."""
+        return "UIDONLY" in self.enabled
 
     @property
     def qresync(self) -> bool:

@@ -70,7 +70,7 @@ def writable(session: Session, needed: Rights = NO_RIGHTS) -> Selected:
     """The selected box, if it may be changed so.  Raises NotAllowed under EXAMINE, LacksRight."""
     if session.box.read_only:
         raise NotAllowed("the mailbox is open for reading only")
-    if needed & ~session.box.rights:
+    if needed not in session.box.rights:
         raise LacksRight("no right to do this here")
     return session.box
 

@@ -5,7 +5,7 @@ only if a row carries it (or it is no command's, and stands in ``extensions`` al
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -60,6 +60,7 @@ class Row:
     the client may have sent more commands with sequence numbers (RFC 9051 7.5.1); True, False, or by the command.
     slow: it may take long before the first of its answers, and says so (``imap.progress``).
     numbers: what it asks or answers counts messages, so that it is refused under UIDONLY (RFC 9586 3.2, 3.5, 3.8).
+    completed: the end of its answer, where nothing else is to be said.
     tells_all: what it does is told as changes of the selected mailbox, also to a client whose NOTIFY wants none.
     """
 
@@ -72,6 +73,10 @@ class Row:
     numbers: bool | Callable[[Any], bool] = False
     tells_all: bool = False
     slow: bool = False
+    completed: Done = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "completed", Done(Condition.OK, f"{self.name.decode('ascii')} completed"))
 
     def expunges(self, command: object) -> bool:
         """Whether EXPUNGE or VANISHED may be shown before the tagged line of this command."""
@@ -80,10 +85,6 @@ class Row:
     def counts(self, command: object) -> bool:
         """Whether this command has to do with message numbers."""
         return self.numbers if isinstance(self.numbers, bool) else self.numbers(command)
-
-    @property
-    def completed(self) -> Done:
-        return Done(Condition.OK, f"{self.name.decode('ascii')} completed")
 
 
 BARE = parse_any.parse_bare

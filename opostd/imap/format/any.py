@@ -9,21 +9,25 @@ from opostd.imap.values.acl import AclData, MyRights, RightsList
 from opostd.imap.values.batches import BatchData
 from opostd.imap.values.metadata import MetadataChanged, MetadataData
 from opostd.imap.values.quota import QuotaData, QuotaRoots
-from opostd.imap.values.responses import Response, State
+from opostd.imap.values.responses import Condition, Response, State
 
 UNTAGGED = b"*"
 
 
-def format_state(state: State, tag: bytes = UNTAGGED) -> bytes:
+def format_state(condition: Condition, words: str, code: bytes | None = None, tag: bytes = UNTAGGED) -> bytes:
     """``tag SP condition SP [code] text``.  There is always some text: the grammar wants at least one octet."""
-    words = text(state.text) or b"."
-    if state.code is not None:
-        return b"%b %b [%b] %b\r\n" % (tag, state.condition.value, state.code, words)
-    return b"%b %b %b\r\n" % (tag, state.condition.value, words)
+    octets = text(words) or b"."
+    if code is not None:
+        return b"%b %b [%b] %b\r\n" % (tag, condition.value, code, octets)
+    return b"%b %b %b\r\n" % (tag, condition.value, octets)
+
+
+def _state(state: State) -> bytes:
+    return format_state(state.condition, state.text, state.code)
 
 
 FORMATTERS: dict[type, Callable[..., bytes]] = {
-    responses.State: format_state,
+    responses.State: _state,
     responses.Exists: select.format_exists,
     responses.Recent: select.format_recent,
     responses.Expunge: select.format_expunge,
@@ -74,6 +78,6 @@ def format_response(response: Response, tag: bytes = UNTAGGED, *, utf8: bool = F
     utf8: mailbox names are sent in UTF-8 (RFC 6855 3).
     """
     if type(response) is State:
-        return format_state(response, tag)
+        return format_state(response.condition, response.text, response.code, tag)
     format_ = FORMATTERS[type(response)]
     return format_(response, utf8) if type(response) in NAMED else format_(response)

@@ -18,7 +18,7 @@ LOGGED_IN = State.AUTHENTICATED | State.SELECTED
 
 def refusal(state: State, allowed: State) -> str | None:
     """Why a command is not allowed now, or None where it is (RFC 9051 section 3)."""
-    if state & allowed:
+    if state in allowed:
         return None
     if state is State.NOT_AUTHENTICATED:
         return "log in first"
