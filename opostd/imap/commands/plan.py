@@ -92,7 +92,7 @@ class Plan:
     async def read_ahead(self, snapshot: Snapshot, chunk: Sequence[int]) -> None:
         """Facts and octets of these messages, into the cache."""
         if len(chunk) > 1:
-            by_id = await self._posts.facts([snapshot.post(index) for index in chunk])
+            by_id = await self._posts.facts(snapshot.posts(chunk))
             await self._posts.read_ahead(list(by_id.values()))
 
     async def put_together(
@@ -104,7 +104,7 @@ class Plan:
         """
         facts: list[PostFacts] = []
         if self.needs_facts:
-            ids = [snapshot.post(index) for index in chunk]
+            ids = snapshot.posts(chunk)
             facts = self._posts.known(ids) or []
             if not facts:
                 by_id = await self._posts.facts(ids)
@@ -159,7 +159,7 @@ class Plan:
             # NIL: one that left a moment ago, of which the client has not been told yet
             return b"SAVEDATE %b", [internaldate_octets(saved[uid]) if uid in saved else b"NIL" for uid in uids]
         if item is Item.EMAILID:
-            return b"EMAILID (%b)", [emailid(snapshot.post(index)) for index in chunk]
+            return b"EMAILID (%b)", list(map(emailid, snapshot.posts(chunk)))
         if item is Item.THREADID:
             return b"THREADID (%b)", [threadid(each.thread) for each in facts]
         if item is Item.ENVELOPE:

@@ -302,7 +302,7 @@ class _Searcher:
         found: list[int] = []
         for at in range(0, len(candidates), PAGE):
             page = candidates[at : at + PAGE]
-            ids = [self._snapshot.post(index) for index in page]
+            ids = self._snapshot.posts(page)
             by_id = await self._services.posts.facts(ids)
             matching = {id_ for id_, facts in by_id.items() if test(facts)}
             found += [index for index, id_ in zip(page, ids, strict=True) if id_ in matching]
@@ -315,9 +315,8 @@ class _Searcher:
         if not needle.text and needle.where is not Where.HEADER:
             return candidates  # the empty string is in every text
         run = self._services.store.run
-        snapshot = self._snapshot
-        ids = {snapshot.post(index): None for index in candidates}
-        left: Sequence[PostId] = list(ids)
+        ids = self._snapshot.posts(candidates)
+        left: Sequence[PostId] = list(dict.fromkeys(ids))
         if len(left) > FEW:
             narrowed = await run(looking.may_hold, left, needle)
             left = left if narrowed is None else narrowed
@@ -329,7 +328,7 @@ class _Searcher:
             if rowless:
                 await complete(self._services.store, rowless)
                 found |= (await run(looking.matching, rowless, needle))[0]
-        return [index for index in candidates if snapshot.post(index) in found] if found else []
+        return [index for index, id_ in zip(candidates, ids, strict=True) if id_ in found] if found else []
 
 
 def _cost(key: Key) -> int:

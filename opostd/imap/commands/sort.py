@@ -110,7 +110,7 @@ def _message(number: int, index: int, snapshot: Snapshot, sought: dict[PostId, S
 
 
 async def _sought(session: Session, snapshot: Snapshot, found: Sequence[int]) -> dict[PostId, Sought]:
-    return await session.services.posts.sought([snapshot.post(index) for index in found])
+    return await session.services.posts.sought(snapshot.posts(found))
 
 
 async def _off_loop(count: int, work: Callable[[], T]) -> T:

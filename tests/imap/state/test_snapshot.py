@@ -65,6 +65,25 @@ def test_flagged(
     assert list(zip(old.uids, old.bits, old.modseqs, strict=True)) == found  # others may hold it
 
 
+@given(st.integers(0, 3 * BLOCK), st.data())
+def test_posts_of_places(count: int, data: st.DataObject) -> None:
+    """Neighbours, over the borders of blocks or within one, and any others."""
+    blocks = []
+    for at in range(0, count, BLOCK):
+        many = min(BLOCK, count - at)
+        ids = b"".join(number.to_bytes(16, "big") for number in range(at, at + many))
+        zeros = array("I", [0]) * many
+        blocks.append(Block(modseq_column([1] * many), ids, zeros, zeros, 1))
+    box = Box(OwnerId(1), BoxId(2), "INBOX", "", 1, Uid(100), ModSeq(1))
+    columns = Columns(array("I", range(1, count + 1)), array("B", bytes(count)), tuple(blocks), {}, BLOCK)
+    shown = Snapshot(box, columns)
+    start, stop = sorted(data.draw(st.tuples(st.integers(0, count), st.integers(0, count))))
+    some = sorted(data.draw(st.sets(st.integers(0, count - 1)))) if count else []
+    for places in (range(start, stop), list(range(start, stop)), some):
+        assert shown.posts(places) == [shown.post(place) for place in places]
+        assert [int.from_bytes(id_, "big") for id_ in shown.posts(places)] == list(places)
+
+
 def test_what_is_not_computed() -> None:
     """Another change came between, the action replaces, or the row is ahead of its box."""
     assert flagged(snapshot([(1, 0, 7)], 5), [(1, 1)], FlagAction.ADD, 1, ModSeq(6), None) is None
