@@ -18,7 +18,7 @@ CRLF = b"\r\n"
 # "From : x" is obsolete and read as From by many programs (RFC 5322 4.5), so it is the field From here too.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 # A field with its continuation lines, or a line that is none; of whole lines, each with its end.
-_LINES = re.compile(rb"((?:([!-9;-~]++)[ \t]*+:)?[^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
+_LINES = re.compile(rb"((?:([!-9;-~]++)[ \t]*+:)?[^\n]*+\n(?:[ \t][^\n]*+\n)*)")
 # What an mbox file puts before a message is no part of it; mail(1) and scripts leave it in.
 _MBOX = re.compile(rb">?From (?![ \t]*:)[^\r\n]*\r\n")
 

@@ -17,7 +17,7 @@ from opostd.mime.section import encoding_of
 MAX_LINE = 998  # octets: RFC 5322 2.1.1
 _ROW = 57  # octets that make a line of 76 characters
 _BLOCK = 4096 * _ROW  # so that no more than so many lines are objects of their own
-_ENCODING = re.compile(rb"^Content-Transfer-Encoding[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+(?:\n|\Z))*+", re.MULTILINE | re.I)
+_ENCODING = re.compile(rb"^Content-Transfer-Encoding[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+(?:\n|\Z))*", re.MULTILINE | re.I)
 _LONG = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 2))  # with the CR
 _AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")
 
