@@ -7,6 +7,7 @@ it, whatever the disk does (promise 7).  A read that was slow is followed by a r
 
 import contextlib
 import itertools
+import resource
 import sqlite3
 import time
 from collections.abc import Callable
@@ -16,9 +17,7 @@ import sqlalchemy as sa
 
 T = TypeVar("T")
 
-SLOW_S = 0.02  # a thousand times what it takes from memory: it has waited for the disk, or for the processor ...
-OFTEN = 100  # ... which is rare: of so many looks one may be so slow,
-VERY_SLOW_S = 0.1  # and none as slow as this
+SLOW_S = 0.02  # a thousand times what it takes from memory
 REST = 100  # times as long as it took: slow reads take 1 % of the loop's time at most
 
 _SERIAL = "opostd serial"
@@ -38,21 +37,30 @@ def serial(connection: sa.Connection) -> int:
 
 
 class Glancer:
-    """connect: makes the connection, at the first look and after an error.  clock: seconds, monotonic."""
+    """connect: makes the connection, at the first look and after an error.
 
-    def __init__(self, connect: Callable[[], sa.Connection], clock: Callable[[], float] = time.perf_counter) -> None:
+    clock: seconds, monotonic.  waits: how often this thread has waited for something other than a processor.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sa.Connection],
+        clock: Callable[[], float] = time.perf_counter,
+        waits: Callable[[], int] = lambda: resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw,
+    ) -> None:
         self._connect = connect
         self._clock = clock
+        self._waits = waits
         self._connection: sa.Connection | None = None
         self._serial = 0
         self._rests_until = 0.0
-        self._fast = OFTEN  # looks since the last that was slow
 
     def look(self, work: Callable[[sa.Connection], T]) -> T | None:
         """What the work finds; None where that cannot be found so, or not now."""
         begun = self._clock()
         if begun < self._rests_until:
             return None
+        waited = self._waits()
         try:
             return work(self._connection or self._open())
         except (sqlite3.Error, sa.exc.SQLAlchemyError):
@@ -60,11 +68,9 @@ class Glancer:
             return None
         finally:
             ended = self._clock()
-            self._fast += 1
-            if ended - begun >= SLOW_S:
-                if ended - begun >= VERY_SLOW_S or self._fast <= OFTEN:
-                    self._rests_until = ended + REST * (ended - begun)
-                self._fast = 0
+            # Where the processor was given to somebody else meanwhile, that says nothing of the disk.
+            if ended - begun >= SLOW_S and self._waits() > waited:
+                self._rests_until = ended + REST * (ended - begun)
 
     def version(self) -> tuple[int, int] | None:
         """A value that differs when anybody has committed since the last call, this process too; None: not now."""

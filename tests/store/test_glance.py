@@ -1,6 +1,7 @@
 """Reads on the loop, and transactions that keep nothing."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from opostd.model.flags import SEEN, FlagAction, Flags
 from opostd.model.ids import BoxId
 from opostd.store import boxes, flags, sync
 from opostd.store.database import Database
-from opostd.store.glance import OFTEN, Glancer
+from opostd.store.glance import Glancer
 from opostd.store.run import Store
 from tests.store.world import World
 
@@ -84,53 +85,53 @@ def test_a_version_is_never_that_of_another_connection(sqlite_settings: StoreSet
     asyncio.run(main())
 
 
-def test_after_a_slow_look_threads_do_it(sqlite_settings: StoreSettings) -> None:
-    """Where the disk holds the loop up, that is 1 % of its time (promise 7)."""
-    database = Database(sqlite_settings.url, 1)
-    now, held = 0.0, 0.0
+class Disk:
+    """Looks that wait for it, or only for a processor, by a clock of its own."""
 
-    def clock() -> float:
-        return now
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits = 0
+        self.held = 0.0
 
-    def slow(_: sa.Connection) -> str:
-        nonlocal now, held
-        now += 0.5
-        held += 0.5
+    def slow(self, _: sa.Connection) -> str:
+        self.waits += 1
+        return self.preempted(_)
+
+    def preempted(self, _: sa.Connection) -> str:
+        self.now += 0.5
+        self.held += 0.5
         return "found"
 
-    glancer = Glancer(database._connect, clock)
-    looks = [glancer.look(lambda _: "at once"), glancer.look(slow), glancer.look(slow)]
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def glancer(sqlite_settings: StoreSettings, disk: Disk) -> Iterator[Glancer]:
+    database = Database(sqlite_settings.url, 1)
+    glancer = Glancer(database._connect, lambda: disk.now, lambda: disk.waits)
+    yield glancer
+    glancer.close()
+    database.close()
+
+
+def test_after_a_slow_look_threads_do_it(glancer: Glancer, disk: Disk) -> None:
+    """Where the disk holds the loop up, that is 1 % of its time (promise 7)."""
+    looks = [glancer.look(lambda _: "at once"), glancer.look(disk.slow), glancer.look(disk.slow)]
     assert looks == ["at once", "found", None]
     assert glancer.version() is None
-    while now < 1000:
-        now += 0.1
-        glancer.look(slow)
-    assert held / now < 0.011
-    now += 60
+    while disk.now < 1000:
+        disk.now += 0.1
+        glancer.look(disk.slow)
+    assert disk.held / disk.now < 0.011
+    disk.now += 60
     assert [glancer.look(lambda _: "again") for _ in range(2)] == ["again", "again"]
-    glancer.close()
-    database.close()
 
 
-def test_a_processor_that_is_busy_for_a_moment_is_no_slow_disk(sqlite_settings: StoreSettings) -> None:
-    database = Database(sqlite_settings.url, 1)
-    now = 0.0
-
-    def clock() -> float:
-        return now
-
-    def slow(_: sa.Connection) -> str:
-        nonlocal now
-        now += 0.03
-        return "found"
-
-    glancer = Glancer(database._connect, clock)
-    for _ in range(3):
-        assert glancer.look(slow) == "found"
-        assert [glancer.look(lambda _: "at once") for _ in range(OFTEN)] == ["at once"] * OFTEN
-    assert [glancer.look(slow) for _ in range(3)] == ["found", "found", None]
-    glancer.close()
-    database.close()
+def test_a_processor_that_is_busy_is_no_slow_disk(glancer: Glancer, disk: Disk) -> None:
+    assert [glancer.look(disk.preempted) for _ in range(20)] == ["found"] * 20
 
 
 def test_it_never_writes(store: Store) -> None:
