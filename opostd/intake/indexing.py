@@ -68,8 +68,9 @@ class Indexing:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         while await index_some(self._store):
-            longest = BUSY_SHARE * (loop.time() - begun)
-            await asyncio.sleep(min(max(0.0, self._last_news + QUIET_S - loop.time()), longest))
+            longest = loop.time() + BUSY_SHARE * (loop.time() - begun)
+            while (pause := min(self._last_news + QUIET_S, longest) - loop.time()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(pause)  # the news may go on meanwhile
             begun = loop.time()
 
 
