@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from opostd.imap.state.column import starts_of
-from opostd.model.columns import POST_ID_OCTETS, Block, Columns, date_column, modseq_column
+from opostd.model.columns import LAST_SHORT, POST_ID_OCTETS, Block, Columns, date_column, modseq_column
 from opostd.model.ids import PostId, Uid
 from opostd.model.records import DeliveredPost
 
@@ -130,8 +130,8 @@ class Draft:
         found = self._modseqs.get(number)
         if found is None:
             found = self._modseqs[number] = self._blocks[number].modseqs[:]
-        if modseq > self._blocks[number].top:
-            found = self._modseqs[number] = _widened(found, modseq_column([modseq]).typecode)
+        if modseq > LAST_SHORT and found.typecode == "I":
+            found = self._modseqs[number] = array("Q", found)
         return found
 
     def _settle(self) -> None:

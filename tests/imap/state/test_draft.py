@@ -84,6 +84,19 @@ def test_as_a_list_would_be(taken: list[Step], block_rows: int) -> None:
         assert shown.expunges == before.expunges + bool(left)
 
 
+def test_a_modseq_over_32_bits_in_one_block_after_another() -> None:
+    """No block takes for its own what another has: each is widened when it has to be."""
+    box = Box(OwnerId(7), BoxId(9), "x", "", 1, Uid(1), ModSeq(1))
+    rows = [DeliveredPost(Uid(uid), ModSeq(1), PostId(bytes(16)), 0, (), 0, 0, 1) for uid in range(1, 5)]
+    shown = changed(Snapshot(box, Columns(array("I"), array("B"), (), {}, 2)), box, rows, [])
+    assert len(shown.columns.blocks) == 2
+    for altered in ({1: 2**32, 3: 7}, {3: 2**32, 4: 2**32}, {2: 2**33}):
+        for uid, modseq in altered.items():
+            rows[uid - 1] = replace(rows[uid - 1], modseq=ModSeq(modseq))
+        shown = changed(shown, box, [rows[uid - 1] for uid in altered], [])
+        is_the_list(shown, rows)
+
+
 def test_what_has_not_changed_is_shared() -> None:
     """A message that comes to many, and flags of one, copy a block and the two columns of five octets a message."""
     records = b"".join(
