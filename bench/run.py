@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -106,30 +107,36 @@ def main() -> None:
     sizes = [int(size) for size in (args.users or ("100,10000" if args.quick else "100,10000,100000")).split(",")]
     where = report.machine()
     print(where, flush=True)
-    parts = []
+    parts: list[tuple[str, report.Report]] = []
+    command = f"make bench{f' ARGS={chr(39)}' + ' '.join(sys.argv[1:]) + chr(39)}"
     with tempfile.TemporaryDirectory(prefix="opostd-bench-") as name:
-        Path(name).chmod(0o755)  # Dovecot and PostgreSQL run as users of their own
+        folder = Path(name)
+        folder.chmod(0o755)  # Dovecot and PostgreSQL run as users of their own
         rounds = args.rounds or (1 if args.quick else 3)
-        if args.only in (None, "alone"):
-            parts.append(("opostd alone", measure_alone(Path(name), names, sizes, args.quick)))
-        if args.only in (None, "groups"):
-            size = args.broadcast_users or (20_000 if args.quick else 1_000_000)
-            parts.append(("Groups and everyone", measure_groups(Path(name), names, size, 2000)))
-        if args.only in (None, "beside"):
-            parts.append(("Beside Dovecot", measure_beside(Path(name), names, rounds, args.quick)))
-        if args.only in (None, "arrival"):
-            title = "Mail that arrives, beside Postfix and Dovecot"
-            parts.append((title, measure_arrival(Path(name), names, rounds, args.quick)))
-        if args.only in (None, "aliases"):
-            title = "One message for very many, beside Postfix and Dovecot"
-            groups_of = [1000] if args.quick else [1000, 10_000]
-            parts.append((title, measure_aliases(Path(name), names, groups_of, 1)))
-    for title, part in parts:
-        print(f"\n{title}\n\n{part.table()}")
-        for line in part.missed():
-            print(f"missed: {line}")
-    if args.write:
-        report.write(f"make bench{f' ARGS={chr(39)}' + ' '.join(sys.argv[1:]) + chr(39)}", where, parts)
+        readers = args.broadcast_users or (20_000 if args.quick else 1_000_000)
+        groups_of = [1000] if args.quick else [1000, 10_000]
+        tables: dict[str, tuple[str, Callable[[], report.Report]]] = {
+            "alone": ("opostd alone", lambda: measure_alone(folder, names, sizes, args.quick)),
+            "beside": ("Beside Dovecot", lambda: measure_beside(folder, names, rounds, args.quick)),
+            "arrival": (
+                "Mail that arrives, beside Postfix and Dovecot",
+                lambda: measure_arrival(folder, names, rounds, args.quick),
+            ),
+            "groups": ("Groups and everyone", lambda: measure_groups(folder, names, readers, 2000)),
+            "aliases": (
+                "One message for very many, beside Postfix and Dovecot",
+                lambda: measure_aliases(folder, names, groups_of, 1),
+            ),
+        }
+        for key, (title, measure) in tables.items():
+            if args.only not in (None, key):
+                continue
+            parts.append((title, measure()))
+            print(f"\n{title}\n\n{parts[-1][1].table()}")
+            for line in parts[-1][1].missed():
+                print(f"missed: {line}", flush=True)
+            if args.write:  # after each table: a run that is ended keeps what it has
+                report.write(command, where, parts)
 
 
 if __name__ == "__main__":
