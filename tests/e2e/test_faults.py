@@ -59,23 +59,30 @@ def test_each_answer_comes_after_an_fsync_of_its_message(tmp_path: Path) -> None
                 assert sender.deliver(f"smtp-{number:03}-token").startswith("250")
                 assert reader.append(f"imap-{number:03}-token").startswith("OK")
     assert until(lambda: "+++ exited" in trace.read_text(errors="replace").splitlines()[-1])
-    answers = _answers(trace.read_text(errors="replace").splitlines())
     expected = [f"{door}-{number:03}-token" for number in range(MESSAGES) for door in ("smtp", "imap")]
-    assert answers == [(token, True) for token in expected]
+    assert _answered(trace.read_text(errors="replace").splitlines(), expected) == [(token, True) for token in expected]
 
 
-def _answers(lines: list[str]) -> list[tuple[str, bool]]:
-    """For each message answered for: its token, and whether an fsync of the log it was written to came before."""
-    answers = []
-    written, synced = "", True
+def _answered(lines: list[str], tokens: list[str]) -> list[tuple[str, bool]]:
+    """For each answer, in order: its message, and whether the log that has it was on the disk before the answer.
+
+    What is indexed later is written to the log again, and an fsync counts for what was written before it began.
+    """
+    answers: list[tuple[str, bool]] = []
+    written: set[str] = set()
+    begun: dict[str, set[str]] = {}
+    synced: set[str] = set()
     for line in lines:
-        token = re.search(r"(smtp|imap)-\d{3}-token", line)
-        if token and " pwrite64(" in line and "opostd.db-wal" in line and token[0] != written:
-            written, synced = token[0], False
-        elif re.search(r"(fsync|fdatasync)(\(\d+<[^>]*opostd\.db-wal>| resumed>).* = 0$", line):
-            synced = True
-        elif re.search(r'(write|writev|sendto|sendmsg)\(\d+<(TCP|socket)[^"]*"(250 2\.6\.0|A1 OK \[APPENDUID)', line):
-            answers.append((written, synced))
+        process = line.split(maxsplit=1)[0]
+        if " pwrite64(" in line and "opostd.db-wal" in line:
+            written.update(re.findall(r"(?:smtp|imap)-\d{3}-token", line))
+        if re.search(r" (fsync|fdatasync)\(\d+<[^>]*opostd\.db-wal>", line):
+            begun[process] = set(written)
+        if re.search(r"(fsync|fdatasync)(\(| resumed>).* = 0$", line):
+            synced |= begun.pop(process, set())
+        if re.search(r'(write|writev|sendto|sendmsg)\(\d+<(TCP|socket)[^"]*"(250 2\.6\.0|A1 OK \[APPENDUID)', line):
+            token = tokens[len(answers)] if len(answers) < len(tokens) else "one too many"
+            answers.append((token, token in synced))
     return answers
 
 
