@@ -40,15 +40,14 @@ def slow(site: Site, call: str, delay_s: float) -> Iterator[None]:
             strace.wait(10)
 
 
-def waits(site: Site) -> list[float]:
+def waits(reader: Reader) -> list[float]:
     """How long a client that needs no disk waits, one time after the other; seconds."""
     found = []
-    with Reader(site) as reader:
-        for _ in range(BEATS):
-            begun = time.monotonic()
-            assert reader.ask("ENABLE CONDSTORE").startswith("OK")
-            found.append(time.monotonic() - begun)
-            threading.Event().wait(0.05)
+    for _ in range(BEATS):
+        begun = time.monotonic()
+        assert reader.ask("ENABLE CONDSTORE").startswith("OK")
+        found.append(time.monotonic() - begun)
+        threading.Event().wait(0.05)
     return found
 
 
@@ -90,12 +89,12 @@ def test_only_those_wait_who_need_it(on_sqlite: Site, call: str, delay_s: float)
 
     with Reader(on_sqlite) as first:
         assert first.ask("STATUS INBOX (MESSAGES)").startswith("OK")
-    with busy(look, look, write):
-        beats = waits(on_sqlite)
+    with Reader(on_sqlite) as reader, busy(look, look, write):
+        beats = waits(reader)
         assert sum(beats) < 3.0, "this machine is too busy to tell"
         with slow(on_sqlite, call, delay_s):
             done.clear()
-            beats = waits(on_sqlite)
+            beats = waits(reader)
     assert done
     print(f"{call}: longest {max(beats):.3f} s, all {BEATS} {sum(beats):.3f} s, others did {len(done)}")
     # Once the loop itself may meet the slow disk: after that it does not look by itself.

@@ -65,7 +65,7 @@ def test_without_a_login_there_is_nothing_but_the_form(quick: Site) -> None:
         for name, password in (("anna", "wrong"), ("nobody", PASSWORD), ("", ""), ("a\0b", "x")):
             wrong = nobody.post("/login", data={"name": name, "password": password})
             assert (wrong.status_code, "Wrong name or password" in wrong.text) == (401, True)
-        assert "login-failed peer=127.0.0.1 name='anna'" in quick.daemon.output
+        assert quick.daemon.wait_for(r"login-failed peer=127\.0\.0\.1 name='anna'")
         assert nobody.get("/nothing").status_code == 404
         assert nobody.post("/logout").headers["location"] == "/login?next=/inbox"
         assert "text/css" in nobody.get("/style.css").headers["content-type"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from opostd import cli
-from opostd.imap import connection
+from opostd.imap import news
 from opostd.imap.commands import select, table
 from opostd.imap.values.responses import FlagsChanged, State
 
@@ -28,13 +28,13 @@ def held_back() -> None:
 
 
 def _told(keep: Callable[[object], bool]) -> None:
-    whole = vars(connection)["catch_up"]
+    whole = vars(news)["catch_up"]
 
     def some(*args: Any, **kw: Any) -> Any:
         view, told = whole(*args, **kw)
         return view, [each for each in told if keep(each)]
 
-    vars(connection)["catch_up"] = some
+    vars(news)["catch_up"] = some
 
 
 def vanished_lost() -> None:
