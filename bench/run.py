@@ -62,10 +62,10 @@ def measure_groups(folder: Path, names: set[str], size: int, readers: int) -> re
     return found
 
 
-def measure_beside(folder: Path, names: set[str], rounds: int, quick: bool) -> report.Report:
+def measure_beside(folder: Path, names: set[str], rounds: int, count: int, quick: bool) -> report.Report:
     found = report.Report()
     with servers.started(folder / "beside", names=names, user_count=600) as running:
-        Beside(running, found, count=2000 if quick else 10_000, quick=quick).all(rounds)
+        Beside(running, found, count=count, quick=quick).all(rounds)
     return found
 
 
@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smaller box, one round: a few minutes")
     parser.add_argument("--users", help="sizes of everyone, ascending (default 100,10000,100000; quick: 100,10000)")
     parser.add_argument("--rounds", type=int, help="how often each server is measured (default 3; quick: 1)")
+    parser.add_argument("--count", type=int, help="messages in the box beside Dovecot (default 10,000; quick: 2,000)")
     parser.add_argument("--only", choices=("alone", "groups", "beside", "arrival", "aliases"), help="one of the tables")
     parser.add_argument(
         "--broadcast-users", type=int, help="readers of the largest broadcast (default 1,000,000; quick: 20,000)"
@@ -112,12 +113,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="opostd-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # Dovecot and PostgreSQL run as users of their own
+        count = args.count or (2000 if args.quick else 10_000)
         rounds = args.rounds or (1 if args.quick else 3)
         readers = args.broadcast_users or (20_000 if args.quick else 1_000_000)
         groups_of = [1000] if args.quick else [1000, 10_000]
         tables: dict[str, tuple[str, Callable[[], report.Report]]] = {
             "alone": ("opostd alone", lambda: measure_alone(folder, names, sizes, args.quick)),
-            "beside": ("Beside Dovecot", lambda: measure_beside(folder, names, rounds, args.quick)),
+            "beside": ("Beside Dovecot", lambda: measure_beside(folder, names, rounds, count, args.quick)),
             "arrival": (
                 "Mail that arrives, beside Postfix and Dovecot",
                 lambda: measure_arrival(folder, names, rounds, args.quick),
