@@ -23,7 +23,8 @@ from opostd.intake.message import read
 from opostd.model.errors import BadAddress, LimitReached, NoSuchBox, OverQuota, Refused
 from opostd.model.flags import SEEN
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Account, Outside, Recipient, Target
+from opostd.model.mailing import Outside, Recipient, Target
+from opostd.model.records import Account
 from opostd.store import boxes, posts
 from opostd.store.delivery import Delivery, deliver
 

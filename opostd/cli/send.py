@@ -35,7 +35,7 @@ def command(sender: str | None, recipients: tuple[str, ...], subject: str, file:
         from opostd.intake.draft import draft
         from opostd.intake.intake import Trace
         from opostd.model.ids import post_id_text
-        from opostd.model.records import Outside, Target
+        from opostd.model.mailing import Outside, Target
 
         account = await account_of(store, settings, sender or "test")
         async with open_intake(store, settings) as intake:

@@ -69,7 +69,7 @@ async def _submit(store: "Store", intake: "Intake", settings: Settings, flags: F
     from opostd.intake.addressing import specs
     from opostd.intake.intake import Trace
     from opostd.intake.message import read
-    from opostd.model.records import NOT_SAID, Notify
+    from opostd.model.mailing import NOT_SAID, Notify
 
     sender, account = await _sender(store, intake, settings, flags)
     message = read(raw, settings.limits)
@@ -104,7 +104,7 @@ async def _submit(store: "Store", intake: "Intake", settings: Settings, flags: F
 
 async def _sender(store: "Store", intake: "Intake", settings: Settings, flags: Flags) -> "tuple[str, Account]":
     """The address of the envelope, and the one account that it leads to.  Raises NoSuchAddress."""
-    from opostd.model.records import Target
+    from opostd.model.mailing import Target
     from opostd.store import accounts
 
     address = folded(flags.sender or getpass.getuser(), settings)

@@ -22,7 +22,8 @@ from opostd.daemon.sockets import Listener
 from opostd.intake.draft import draft
 from opostd.intake.intake import Intake, Trace
 from opostd.model.errors import AddressTaken
-from opostd.model.records import Account, AccountState, PostPolicy, Target
+from opostd.model.mailing import Target
+from opostd.model.records import Account, AccountState, PostPolicy
 from opostd.store import accounts, boxes, provision, sync
 from opostd.store.run import Store
 

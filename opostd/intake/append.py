@@ -17,8 +17,9 @@ from opostd.intake.message import check_kept
 from opostd.mime.facts import new_post
 from opostd.model.flags import Flags
 from opostd.model.ids import BoxId, OwnerId, Uid
+from opostd.model.mailing import Mailing
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import UNLIMITED, Mailing, NewPost, Quota
+from opostd.model.records import UNLIMITED, NewPost, Quota
 from opostd.store import posts
 from opostd.store.delivery import Delivered, Delivery, Order, deliver
 from opostd.store.replace import replace

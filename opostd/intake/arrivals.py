@@ -4,7 +4,7 @@ import asyncio
 
 from opostd.intake.deliver import Arrival, Ticket
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Mailing, Notify, Target
+from opostd.model.mailing import Mailing, Notify, Target
 from opostd.store.delivery import Delivery
 
 

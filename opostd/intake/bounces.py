@@ -17,8 +17,9 @@ from opostd.intake.words import unstructured
 from opostd.mime.facts import new_post
 from opostd.model.errors import Refused, Unavailable
 from opostd.model.ids import post_id_text
+from opostd.model.mailing import Mailing, Notify, Recipient, Wish
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, Notify, Recipient, Source, Wish
+from opostd.model.records import Source
 from opostd.store import outside, posts, provision
 from opostd.store.outside import OutsideMember
 from opostd.store.run import Store

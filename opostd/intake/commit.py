@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from opostd.intake.deliver import Arrival, Key, SpoolKey
 from opostd.model.errors import Unavailable
 from opostd.model.ids import post_id_text
-from opostd.model.records import UNLIMITED, Mailing, NewPost, Quota
+from opostd.model.mailing import Mailing
+from opostd.model.records import UNLIMITED, NewPost, Quota
 from opostd.store import posts, queue
 from opostd.store.delivery import Delivered, Order, deliver_many
 from opostd.store.run import Group, Store, Tx, writes

@@ -18,7 +18,8 @@ from opostd.intake.office import Office
 from opostd.intake.recalling import Recalling, in_words
 from opostd.model.errors import Explained, NoSuchPost
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Account, Joining, PostFacts, Service, ServiceKind, Source, service_address
+from opostd.model.mailing import Service
+from opostd.model.records import Account, Joining, PostFacts, ServiceKind, Source, service_address
 from opostd.store import provision
 from opostd.store.run import Store
 

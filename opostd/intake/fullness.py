@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from opostd.model.errors import OverQuota
 from opostd.model.ids import OwnerId
-from opostd.model.records import BoxHint, Place, Quota, Target
+from opostd.model.mailing import Place, Target
+from opostd.model.records import BoxHint, Quota
 from opostd.store import quota
 from opostd.store.quota import Own
 from opostd.store.run import Store

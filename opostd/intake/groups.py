@@ -14,7 +14,7 @@ from opostd.intake.recalling import Recalling
 from opostd.intake.rounds import Rounds
 from opostd.intake.route import Router
 from opostd.intake.tell import Teller
-from opostd.model.records import Mailing
+from opostd.model.mailing import Mailing
 from opostd.store.run import Store
 
 

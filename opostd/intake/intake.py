@@ -37,22 +37,9 @@ from opostd.intake.verp import failed_paths, token_of
 from opostd.mime.facts import new_post
 from opostd.model.errors import NoSuchAddress, NotAllowed, OverQuota, Unavailable
 from opostd.model.ids import NOBODY, BoxId, OwnerId, PostId, Uid, post_id_text
+from opostd.model.mailing import NO_TERMS, Mailing, Origin, Outside, Place, Recipient, Service, Target, Terms, Wish
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import (
-    NO_TERMS,
-    UNLIMITED,
-    Account,
-    Mailing,
-    Origin,
-    Outside,
-    Place,
-    Quota,
-    Recipient,
-    Service,
-    Target,
-    Terms,
-    Wish,
-)
+from opostd.model.records import UNLIMITED, Account, Quota
 from opostd.render.pool import RenderPool
 from opostd.store import withdraw
 from opostd.store.run import Store

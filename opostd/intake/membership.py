@@ -18,8 +18,9 @@ from opostd.intake.rights import DECIDES
 from opostd.intake.route import Router
 from opostd.model.errors import BadAddress, Explained, LimitReached, NoSuchAddress, NoSuchBox
 from opostd.model.ids import NOBODY, OwnerId
+from opostd.model.mailing import Mailing
 from opostd.model.new_ids import new_token as new_return_path
-from opostd.model.records import Account, AddressKind, Joining, Mailing, ServiceKind, Source, service_address
+from opostd.model.records import Account, AddressKind, Joining, ServiceKind, Source, service_address
 from opostd.store import accounts, outside, petitions, provision, sources
 from opostd.store.petitions import Petition, PetitionToken, State
 from opostd.store.run import Store

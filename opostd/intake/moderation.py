@@ -23,19 +23,8 @@ from opostd.intake.tell import Teller
 from opostd.mime.addresses import addresses
 from opostd.model.errors import Explained, LimitReached, LostPost, NoSuchAddress, NoSuchPost, OpostError
 from opostd.model.ids import NOBODY, SYSTEM_OWNER, BoxId, OwnerId, PostId, post_id_text
-from opostd.model.records import (
-    Account,
-    Mailing,
-    MemberRole,
-    Moderation,
-    Notify,
-    Outside,
-    PostFacts,
-    ServiceKind,
-    Source,
-    Target,
-    service_address,
-)
+from opostd.model.mailing import Mailing, Notify, Outside, Target
+from opostd.model.records import Account, MemberRole, Moderation, PostFacts, ServiceKind, Source, service_address
 from opostd.store import accounts, held, nesting, posts, provision, sources, withdraw
 from opostd.store.delivery import Delivery
 from opostd.store.held import Held, Token

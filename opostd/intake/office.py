@@ -10,8 +10,8 @@ from opostd.intake import letters
 from opostd.intake.letters import Letter
 from opostd.mime.facts import new_post
 from opostd.model.ids import NOBODY, OwnerId
+from opostd.model.mailing import Mailing, Notify, Outside, Place, Recipient, Target, Wish
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, Notify, Outside, Place, Recipient, Target, Wish
 from opostd.store import boxes, posts
 from opostd.store.run import Store
 

@@ -17,7 +17,7 @@ from opostd.intake.message import CRLF, Field, field
 from opostd.intake.tongues import ENGLISH, TONGUES, Tongue
 from opostd.intake.words import unstructured
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Wish
+from opostd.model.mailing import Wish
 
 MAX_RETURNED_OCTETS = 64 * 1024  # of a message that comes back whole without having been asked for
 MAX_DIAGNOSTIC = 900  # characters of a server's answer: RFC 5322 2.1.1 gives a line 998 octets

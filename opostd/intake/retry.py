@@ -17,7 +17,7 @@ from opostd.intake.schedule import Schedule
 from opostd.intake.tell import Teller
 from opostd.model.errors import LimitReached, NoSuchBox, OverQuota, TooBig, Unavailable
 from opostd.model.ids import post_id_text
-from opostd.model.records import Mailing, Notify
+from opostd.model.mailing import Mailing, Notify
 from opostd.store import posts, queue
 from opostd.store.delivery import Delivery
 from opostd.store.queue import Pending

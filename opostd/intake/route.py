@@ -17,19 +17,8 @@ from opostd.intake.rights import asks_below, asks_for_roles, is_held, may_post
 from opostd.intake.verp import return_path, token_of
 from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchBox, NotAllowed, Refused
 from opostd.model.ids import NOBODY, BoxId, OwnerId
-from opostd.model.records import (
-    Account,
-    Address,
-    AddressKind,
-    MemberRole,
-    Outside,
-    Place,
-    Recipient,
-    Service,
-    ServiceKind,
-    Source,
-    Target,
-)
+from opostd.model.mailing import Outside, Place, Recipient, Service, Target
+from opostd.model.records import Account, Address, AddressKind, MemberRole, ServiceKind, Source
 from opostd.store import accounts, boxes, nesting, outside, provision, sources
 from opostd.store.run import Store
 

@@ -17,8 +17,8 @@ from opostd.mime import headers
 from opostd.mime.facts import new_post
 from opostd.model.errors import LostPost, Refused
 from opostd.model.ids import PostId, post_id_text
+from opostd.model.mailing import Mailing, Notify, Origin, Place, Recipient, Target, Terms, Wish
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Mailing, Notify, Origin, Place, Recipient, Target, Terms, Wish
 from opostd.store import accounts, posts, queue
 from opostd.store.run import Store
 

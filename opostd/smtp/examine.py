@@ -13,7 +13,7 @@ from opostd.checks.milter import FilterRefused, Filters, Letter
 from opostd.intake.examine import Examine, Examined
 from opostd.intake.message import Message
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Target
+from opostd.model.mailing import Target
 from opostd.smtp import reply as say
 from opostd.smtp.faults import Answered
 from opostd.smtp.reply import Reply

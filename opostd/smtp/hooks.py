@@ -11,8 +11,8 @@ from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
 from opostd.model.errors import OverQuota
 from opostd.model.ids import PostId, post_id_text
+from opostd.model.mailing import NOT_SAID, Notify, Place, Recipient, Terms, Wish
 from opostd.model.networks import is_among
-from opostd.model.records import NOT_SAID, Notify, Place, Recipient, Terms, Wish
 from opostd.smtp import magic, policy
 from opostd.smtp import reply as say
 from opostd.smtp.examine import Examiner

@@ -8,7 +8,7 @@ the envelope.
 
 from dataclasses import dataclass, replace
 
-from opostd.model.records import Place
+from opostd.model.mailing import Place
 from opostd.smtp import reply as say
 from opostd.smtp.params import MIN_BY_S, NO_MAIL_PARAMS, Body, MailParams, RcptParams
 from opostd.smtp.path import Path

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from opostd.model.errors import BadAddress, NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId
-from opostd.model.records import Account, AccountState, Address, AddressKind, Outside
+from opostd.model.mailing import Outside
+from opostd.model.records import Account, AccountState, Address, AddressKind
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.run import Group, Tx, reads, writes

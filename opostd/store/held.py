@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
-from opostd.model.records import Mailing, Origin, Outside, Target, Wish
+from opostd.model.mailing import Mailing, Origin, Outside, Target, Wish
 from opostd.store import posts, schema
 from opostd.store.dialect import insert_new
 from opostd.store.run import Group, Tx, reads, writes

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from opostd.model.errors import LostPost
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Mailing, PostFacts
+from opostd.model.mailing import Mailing
+from opostd.model.records import PostFacts
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
 from opostd.store.dialect import among, insert_new

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, OwnerId, PostId
-from opostd.model.records import Mailing, Origin, Terms, Wish
+from opostd.model.mailing import Mailing, Origin, Terms, Wish
 from opostd.store import held, leasing, posts, schema
 from opostd.store.database import chunks
 from opostd.store.leasing import MAX_ERROR_CHARS

@@ -376,7 +376,7 @@ outgoing = sa.Table(
     big("created"),
     text("last_error"),
     text("sender"),  # of the envelope; empty for <>
-    sa.Column("notify", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # model.records.Notify
+    sa.Column("notify", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # model.mailing.Notify
     text("orcpt"),
     text("envid"),
     text("ret"),
@@ -384,7 +384,7 @@ outgoing = sa.Table(
     sa.Column("require_tls", sa.Boolean, nullable=False, server_default=sa.false()),  # RFC 8689
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")),  # RFC 6710
     big("deliver_by", default=0),  # RFC 2852
-    text("by_mode"),  # model.records.Terms
+    text("by_mode"),  # model.mailing.Terms
     sa.Column("warned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("outgoing_next", "next_at"),
     sqlite_with_rowid=False,

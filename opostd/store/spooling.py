@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from opostd.model.ids import BoxId, OwnerId, PostId
-from opostd.model.records import Mailing, Notify, Origin, Outside, Target, Wish
+from opostd.model.mailing import Mailing, Notify, Origin, Outside, Target, Wish
 from opostd.store import schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new

@@ -16,7 +16,7 @@ from opostd.intake.intake import Intake, wall_clock
 from opostd.intake.schedule import Schedule
 from opostd.model.errors import LostPost, Unavailable
 from opostd.model.ids import PostId, post_id_text
-from opostd.model.records import Origin
+from opostd.model.mailing import Origin
 from opostd.store import outgoing, posts
 from opostd.store.outgoing import Key, Later, Leaving
 from opostd.store.run import Store

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from opostd.model.ids import PostId
-from opostd.model.records import Origin
+from opostd.model.mailing import Origin
 from opostd.store.outgoing import Key, Leaving
 
 

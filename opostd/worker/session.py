@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opostd.model.records import NO_TERMS, Notify, Terms, Wish
+from opostd.model.mailing import NO_TERMS, Notify, Terms, Wish
 from opostd.worker.answer import EXPIRED, Answer, BadAnswer, Fate, Outcome, outcome
 from opostd.worker.connection import Connection, why
 from opostd.worker.message import Parcel

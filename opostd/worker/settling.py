@@ -14,7 +14,7 @@ from opostd.intake.schedule import Schedule
 from opostd.intake.verp import counts
 from opostd.model.errors import Unavailable
 from opostd.model.ids import post_id_text
-from opostd.model.records import Mailing
+from opostd.model.mailing import Mailing
 from opostd.store import outgoing
 from opostd.store.run import Store
 from opostd.worker.answer import Outcome

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from opostd.intake.report import Action, Status
 from opostd.intake.schedule import Schedule
-from opostd.model.records import Notify
+from opostd.model.mailing import Notify
 from opostd.store.outgoing import Key, Later, Leaving
 from opostd.worker.answer import EXPIRED, Fate, Outcome
 

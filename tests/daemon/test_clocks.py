@@ -8,8 +8,8 @@ from opostd.daemon.agent import Agent
 from opostd.daemon.carrier import DAY_S, LEASE_S, Carrier
 from opostd.daemon.gauge import Gauge
 from opostd.daemon.reaper import Reaper
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Target
 from opostd.store import active, queue, set_aside, shares, withdraw
 from opostd.store.reach import HOUR_S
 from opostd.store.run import Store

@@ -10,7 +10,7 @@ from opostd.config import StoreSettings
 from opostd.daemon import mbox
 from opostd.daemon.reaper import DAY_S, LEASE_S, Reaper
 from opostd.model.ids import SYSTEM_OWNER, PostId, Uid
-from opostd.model.records import Target
+from opostd.model.mailing import Target
 from opostd.store import moves, posts, provision, queue, schema, shares
 from opostd.store.groups import Group
 from opostd.store.run import Store

@@ -18,8 +18,9 @@ from opostd.mime.facts import new_post
 from opostd.model.errors import BadMessage, NoSuchAddress, NoSuchBox, NoSuchMessage, NotAllowed, TooBig, Unavailable
 from opostd.model.flags import FLAGGED, SEEN, Flags
 from opostd.model.ids import BoxId, Uid
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import PostPolicy, Target
+from opostd.model.records import PostPolicy
 from opostd.store import boxes, changes, posts, provision, queue
 from opostd.store.run import Group, Store
 from tests.intake.world import DOMAIN, NOW, text, world

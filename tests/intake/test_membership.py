@@ -12,7 +12,8 @@ from opostd.intake.membership import DECIDED
 from opostd.intake.trace import Trace
 from opostd.model.errors import Explained, NoSuchAddress
 from opostd.model.ids import NOBODY
-from opostd.model.records import Joining, MemberRole, PostPolicy, Recipient
+from opostd.model.mailing import Recipient
+from opostd.model.records import Joining, MemberRole, PostPolicy
 from opostd.store import outgoing, outside, petitions, posts, provision, queue, sources
 from opostd.store.petitions import Petition, State
 from opostd.store.run import Store

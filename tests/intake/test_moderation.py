@@ -12,7 +12,8 @@ from opostd.intake.moderation import DECIDED
 from opostd.intake.office import digest
 from opostd.model.errors import Explained, LimitReached, NoSuchAddress, NoSuchPost, NotAllowed
 from opostd.model.ids import SYSTEM_OWNER, PostId
-from opostd.model.records import MemberRole, Moderation, Notify, PostPolicy, Target, Withdraw
+from opostd.model.mailing import Notify, Target
+from opostd.model.records import MemberRole, Moderation, PostPolicy, Withdraw
 from opostd.store import accounts, changes, held, nesting, outgoing, outside, provision, reap, sources, withdraw
 from opostd.store.held import Held
 from opostd.store.run import Store

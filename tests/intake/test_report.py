@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opostd.intake.report import About, Action, Status, report, xtext
 from opostd.intake.tell import wants
 from opostd.model.ids import PostId
-from opostd.model.records import NOT_SAID, Notify, Wish
+from opostd.model.mailing import NOT_SAID, Notify, Wish
 
 HEADER = b"Message-ID: <1@x.example>\r\nSubject: hi\r\n\r\n"
 POST = PostId(bytes(16))

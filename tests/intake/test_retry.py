@@ -10,8 +10,9 @@ from opostd.intake.retry import Retry
 from opostd.intake.schedule import Schedule
 from opostd.mime.facts import new_post
 from opostd.model.ids import BoxId, OwnerId
+from opostd.model.mailing import Notify, Recipient, Target, Wish
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import NewPost, Notify, Recipient, Target, Wish
+from opostd.model.records import NewPost
 from opostd.store import accounts, posts, queue
 from opostd.store.delivery import Delivery
 from opostd.store.run import Store

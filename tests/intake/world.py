@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from opostd.config import LimitSettings, RenderSettings
 from opostd.intake.intake import Intake, Trace
 from opostd.model.ids import PostId
-from opostd.model.records import Account, MemberRole, PostPolicy, Recipient, Target
+from opostd.model.mailing import Recipient, Target
+from opostd.model.records import Account, MemberRole, PostPolicy
 from opostd.render.pool import RenderPool
 from opostd.store import accounts, boxes, changes, posts, provision, queue, sync
 from opostd.store.run import Store

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.records import Target
+from opostd.model.mailing import Target
 from opostd.smtp import reply as say
 from opostd.smtp import transaction as t
 from opostd.smtp.params import MailParams, RcptParams

@@ -6,8 +6,9 @@ from opostd.intake.route import Router
 from opostd.model.errors import GroupCycle, LimitReached, NoSuchAddress, NoSuchPost, NotAllowed
 from opostd.model.flags import UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, Uid
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import PostPolicy, Target
+from opostd.model.records import PostPolicy
 from opostd.store import changes, moves, nesting, newcomers, provision
 from opostd.store.run import Store
 from tests.store.world import DOMAIN, NOW, World, run

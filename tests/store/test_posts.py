@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from opostd.model.errors import BadAddress, LostPost
 from opostd.model.ids import BoxId, OwnerId, PostId, post_id_text
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import NewPost, Target
+from opostd.model.records import NewPost
 from opostd.store import accounts, delivery, posts, queue, reap, search
 from opostd.store.run import Store
 from opostd.store.search import Needle, Where

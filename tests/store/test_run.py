@@ -21,8 +21,9 @@ from opostd.config import StoreSettings
 from opostd.model.errors import DiskFull, NoSuchBox, SchemaMismatch, Unavailable
 from opostd.model.flags import ALL_FLAGS, SEEN, FlagAction, Flags
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import BoxHint, Target
+from opostd.model.records import BoxHint
 from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts, provision, queue, schema, search, sync
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.schema import REVISION

@@ -9,8 +9,9 @@ from opostd.daemon.agent import Agent
 from opostd.model.errors import NoSuchPost
 from opostd.model.flags import FLAGGED, SEEN, FlagAction, Flags
 from opostd.model.ids import SYSTEM_OWNER, PostId, Uid
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import BoxHint, Target, Withdraw
+from opostd.model.records import BoxHint, Withdraw
 from opostd.store import boxes, changes, delivery, flags, moves, posts, queue, schema, sync, withdraw
 from opostd.store.run import Group, Store, Tx, writes
 from tests.store.world import NOW, World, a_delivery, accept, new_post, run

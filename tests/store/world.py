@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId
+from opostd.model.mailing import Target
 from opostd.model.new_ids import new_post_id
-from opostd.model.records import Account, NewPost, PostFacts, PostPolicy, Sought, Target
+from opostd.model.records import Account, NewPost, PostFacts, PostPolicy, Sought
 from opostd.store import accounts, boxes, changes, delivery, posts, provision, sync
 from opostd.store.delivery import Delivered, Delivery
 from opostd.store.run import Store

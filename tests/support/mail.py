@@ -1,6 +1,7 @@
 """Posts on their way, for the tests of whatever keeps them."""
 
-from opostd.model.records import Mailing, NewPost, Origin, Place, Recipient, Wish
+from opostd.model.mailing import Mailing, Origin, Place, Recipient, Wish
+from opostd.model.records import NewPost
 
 WISH = Wish("somebody@opost.example")
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from opostd.model.errors import BadAddress, NotAllowed
-from opostd.model.records import Notify
+from opostd.model.mailing import Notify
 from opostd.store import outgoing, queue
 from opostd.store.run import Store
 from opostd.worker import agent as agents
@@ -126,7 +126,7 @@ def test_a_bounce_is_never_answered(sqlite: Store) -> None:
         async with told_peer(lambda line: "550 no" if line.startswith("MAIL") else None) as peer:
             async with site(sqlite, peer) as here:
                 from opostd.intake.trace import Trace
-                from opostd.model.records import Outside, Recipient, Wish
+                from opostd.model.mailing import Outside, Recipient, Wish
 
                 await here.here.intake.submit(
                     text("b"),

@@ -11,7 +11,7 @@ import pytest
 from opostd.checks.dns import Resolver
 from opostd.config import RelaySettings, Settings
 from opostd.intake.trace import Trace
-from opostd.model.records import Outside, Recipient, Terms, Wish
+from opostd.model.mailing import Outside, Recipient, Terms, Wish
 from opostd.store import outgoing
 from opostd.store.run import Store
 from opostd.worker.hosts import hosts, resolver

@@ -6,7 +6,8 @@ import pytest
 
 from opostd.intake.trace import Trace
 from opostd.model.errors import NotAllowed
-from opostd.model.records import NOT_SAID, Moderation, Notify, Outside, PostPolicy, Recipient, Terms, Wish
+from opostd.model.mailing import NOT_SAID, Notify, Outside, Recipient, Terms, Wish
+from opostd.model.records import Moderation, PostPolicy
 from opostd.store import outgoing, provision
 from opostd.store.run import Store
 from tests.intake.world import DOMAIN, NOW, text

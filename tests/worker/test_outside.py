@@ -12,8 +12,9 @@ from opostd.intake.trace import Trace
 from opostd.intake.verp import says_failed, token_of
 from opostd.model.errors import MailLoop, NoSuchAddress
 from opostd.model.ids import SYSTEM_OWNER
+from opostd.model.mailing import Outside, Recipient, Target, Wish
 from opostd.model.new_ids import new_token
-from opostd.model.records import MemberRole, Outside, PostPolicy, Recipient, Target, Wish, Withdraw
+from opostd.model.records import MemberRole, PostPolicy, Withdraw
 from opostd.store import boxes, outgoing, outside, provision, queue, sources, withdraw
 from opostd.store.run import Store
 from opostd.worker.rewrite import Rewriter, author_domains, policy, rewritten

@@ -9,7 +9,7 @@ import pytest
 
 from opostd.config import Settings
 from opostd.daemon import tls
-from opostd.model.records import Wish
+from opostd.model.mailing import Wish
 from opostd.worker.answer import Answer, BadAnswer, Fate, answer, outcome, read_line
 from opostd.worker.connection import Timeouts
 from opostd.worker.host import Host, NoService

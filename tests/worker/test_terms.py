@@ -8,7 +8,8 @@ import pytest
 
 from opostd.intake.trace import Trace
 from opostd.model.errors import NotAllowed
-from opostd.model.records import Moderation, Outside, PostPolicy, Recipient, Terms, Wish
+from opostd.model.mailing import Outside, Recipient, Terms, Wish
+from opostd.model.records import Moderation, PostPolicy
 from opostd.store import outgoing, provision, queue
 from opostd.store.run import Store
 from tests.intake.test_retry import retry

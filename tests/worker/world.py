@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from opostd.config import QueueSettings, RelaySettings
-from opostd.model.records import NOT_SAID, Notify, Outside, Recipient, Wish
+from opostd.model.mailing import NOT_SAID, Notify, Outside, Recipient, Wish
 from opostd.store.run import Store
 from opostd.worker.agent import DeliveryAgent
 from opostd.worker.connection import Timeouts
