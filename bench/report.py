@@ -168,18 +168,37 @@ def _version(program: str) -> str:
     return said.split(" (Debian")[0].strip()
 
 
-def write(command: str, where: str, parts: Sequence[tuple[str, Report]]) -> None:
-    """RESULTS.md; what somebody has written at its end stays."""
-    by_hand = ""
-    if RESULTS.exists() and BY_HAND in (text := RESULTS.read_text(encoding="utf-8")):
-        by_hand = text.partition(BY_HAND)[2]
-    missed = [line for _, report in parts for line in report.missed()]
-    text = f"# Measured by `{command}`\n\n{time.strftime('%Y-%m-%d')}. {where}.\n\n"
-    text += (
-        "Client, server and database share the machine; fsync is on.  A value is the median, with the range of all;"
-        f" `by {PEER}` is ours divided by {PEER}'s of the same run: of times under 1 is faster, of rates over 1.\n\n"
+HEAD = f"""# What is measured
+
+`make bench ARGS=--write` measures all tables, with `--only` one of them anew; each says how it was taken, and what it misses.
+
+Client, server and database share the machine; fsync is on.  A value is the median, with the range of all; `by {PEER}` is ours
+divided by {PEER}'s of the same run: of times under 1 is faster, of rates over 1.
+
+"""
+
+
+def write(command: str, where: str, title: str, titles: Sequence[str], report: Report) -> None:
+    """One table into RESULTS.md, in its place among all the titles.  The others stay, and what somebody has written."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    tables, _, by_hand = text.partition(BY_HAND)
+    sections = {each.partition("\n")[0]: each for each in tables.split("\n## ")[1:]}
+    missed = "".join(f"- {line}\n" for line in report.missed())
+    sections[title] = (
+        f"{title}\n\n`{command}`, {time.strftime('%Y-%m-%d %H:%M')}, {_version_here()}. {where}.\n\n{report.table()}\n"
+        + (f"Missed:\n\n{missed}" if missed else "Nothing is missed.\n")
     )
-    for title, report in parts:
-        text += f"## {title}\n\n{report.table()}\n"
-    text += "## Targets missed\n\n" + ("".join(f"- {line}\n" for line in missed) or "None.\n")
-    RESULTS.write_text(f"{text}\n{BY_HAND}{by_hand or chr(10)}", encoding="utf-8")
+    kept = [sections[each].rstrip("\n") for each in titles if each in sections]
+    body = "".join(f"## {each}\n\n" for each in kept)
+    RESULTS.write_text(f"{HEAD}{body}{BY_HAND}{by_hand or chr(10)}", encoding="utf-8")
+
+
+def _version_here() -> str:
+    """The commit that is measured; with a plus where files differ from it."""
+
+    def git(*words: str) -> str:
+        found = subprocess.run(["git", *words], cwd=RESULTS.parent, capture_output=True, text=True, check=False)
+        return found.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/opostd", ":/bench/*.py")
+    return f"commit {git('rev-parse', '--short', 'HEAD')}{'+' if changed else ''}"

@@ -100,15 +100,13 @@ def main() -> None:
         "--broadcast-users", type=int, help="readers of the largest broadcast (default 1,000,000; quick: 20,000)"
     )
     parser.add_argument("--servers", default=",".join(NAMES), help=f"of {','.join(NAMES)}")
-    parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md, each table in its place")
     args = parser.parse_args()
     names = set(args.servers.split(","))
     if unknown := names.difference(NAMES):
         parser.error(f"no such server: {', '.join(unknown)}")
     sizes = [int(size) for size in (args.users or ("100,10000" if args.quick else "100,10000,100000")).split(",")]
-    where = report.machine()
-    print(where, flush=True)
-    parts: list[tuple[str, report.Report]] = []
+    print(report.machine(), flush=True)
     command = f"make bench{f' ARGS={chr(39)}' + ' '.join(sys.argv[1:]) + chr(39)}"
     with tempfile.TemporaryDirectory(prefix="opostd-bench-") as name:
         folder = Path(name)
@@ -133,12 +131,13 @@ def main() -> None:
         for key, (title, measure) in tables.items():
             if args.only not in (None, key):
                 continue
-            parts.append((title, measure()))
-            print(f"\n{title}\n\n{parts[-1][1].table()}")
-            for line in parts[-1][1].missed():
+            where = report.machine()
+            found = measure()
+            print(f"\n{title}\n\n{found.table()}")
+            for line in found.missed():
                 print(f"missed: {line}", flush=True)
             if args.write:  # after each table: a run that is ended keeps what it has
-                report.write(command, where, parts)
+                report.write(command, where, title, [title for title, _ in tables.values()], found)
 
 
 if __name__ == "__main__":
