@@ -20,6 +20,8 @@ MESSAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
+# With no-referrer a browser says ``Origin: null`` of our own forms (Fetch 3.2.1).  Others are told nothing either way
+REFERRER_POLICY = "same-origin"
 SEE_OTHER = HTTPStatus.SEE_OTHER
 
 
@@ -33,7 +35,7 @@ def _templates() -> Environment:
 def page(name: str, session: Session | None, /, *, status: int = 200, **values: Any) -> Response:
     """The page of a template."""
     html = _templates().get_template(f"{name}.html").render(session=session, version=__version__, **values)
-    return HTMLResponse(html, status, {"Content-Security-Policy": POLICY})
+    return HTMLResponse(html, status, {"Content-Security-Policy": POLICY, "Referrer-Policy": REFERRER_POLICY})
 
 
 def message(document: str) -> Response:

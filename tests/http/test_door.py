@@ -149,12 +149,20 @@ def test_bodies_that_are_too_big_or_of_another_kind(quick: Site) -> None:
 
 
 def test_a_page_of_another_site_changes_nothing(quick: Site) -> None:
+    origin = f"http://127.0.0.1:{quick.daemon.ports['http']}"
     with api(quick) as anna:
-        for fields in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        for fields in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Site": "cross-site", "Origin": origin},
+            {"Origin": "https://evil.example"},
+            {"Origin": origin + ".evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://["},
+        ):
             answer = anna.post("/posts", json={"to": ["anna"], "subject": "evil"}, headers=fields)
             assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed")
         assert "evil" not in anna.get("/posts").text
-        origin = f"http://127.0.0.1:{quick.daemon.ports['http']}"
         same = anna.post(
             "/posts",
             json={"to": ["anna"], "subject": "own"},
