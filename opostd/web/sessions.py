@@ -8,7 +8,6 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from http.cookies import CookieError, SimpleCookie
 
 from opostd.http.front import Client, Scope
 from opostd.http.services import Services
@@ -19,10 +18,7 @@ from opostd.store import accounts, sessions
 SESSION_S = 12 * 3600  # a working day
 TOKEN_OCTETS = 32
 MAX_OWNER = 2**63 - 1
-PLAIN, SECURE = (
-    "opostd",
-    "__Host-opostd",
-)  # RFC 6265bis 4.1.3.2: a browser takes the second under TLS alone
+PLAIN, SECURE = "opostd", "__Host-opostd"  # RFC 6265bis 4.1.3.2: a browser takes the second under TLS alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +74,17 @@ async def found(services: Services, scope: Scope) -> Session | None:
 
 
 def _cookie(scope: Scope, name: str) -> str:
-    jar = SimpleCookie()
+    """The first cookie of that name, or nothing (RFC 6265 4.2.1, 5.4).
+
+    Others of this host's, whatever stands in them, are other programs' and end nothing.
+    """
     for key, value in scope["headers"]:
         if key == b"cookie":
-            try:
-                jar.load(value.decode("latin-1"))
-            except CookieError:
-                return ""
-    return jar[name].value if name in jar else ""
+            pairs: list[str] = value.decode("latin-1").split(";")
+            for said, _, found in (pair.strip().partition("=") for pair in pairs):
+                if said == name:
+                    return found
+    return ""
 
 
 def cookie(session: Session | None, client: Client) -> str:

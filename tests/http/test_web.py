@@ -243,6 +243,18 @@ def test_forms_of_other_sites_and_sessions_do_nothing(quick: Site) -> None:
         assert client.get("/user", headers={"Authorization": "", "Cookie": "opostd=x"}, auth=None).status_code == 401
 
 
+def test_cookies_of_other_programs_end_no_session(quick: Site) -> None:
+    with browser(quick) as anna:
+        own = f"opostd={anna.cookies['opostd']}"
+        for field in (
+            f'state={{"a": 1}}; {own}', f"words=dark mode; {own}", f"a[]=1; {own}; opostd=", f"path=/; ;; =; {own}",
+            f'"; {own}', f"\xfc=1;{own}",
+        ):  # fmt: skip
+            with httpx.Client(base_url=url(quick), timeout=30) as other:
+                answer = other.get("/inbox", headers={"Cookie": field.encode("latin-1")})
+                assert answer.status_code == 200, field
+
+
 def test_a_session_ends_with_log_out_and_with_the_password(quick: Site) -> None:
     with browser(quick, "eve") as eve, browser(quick, "eve") as phone:
         old = dict(eve.cookies)
