@@ -10,8 +10,9 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from opostd.intake.rounds import Loop
 from opostd.mime.sought import of_message
-from opostd.model.errors import LostPost, OpostError
+from opostd.model.errors import LostPost
 from opostd.model.ids import PostId
 from opostd.model.records import Sought
 from opostd.store import posts, search_index
@@ -32,11 +33,10 @@ class Indexing:
         self.idle = asyncio.Event()  # set while all is indexed that this process knows of
         self._news = asyncio.Event()
         self._last_news = -QUIET_S
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("the index of searches", self._follow, self._until_news, log)
 
     def start(self) -> None:
-        self._news.set()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop.start()
 
     def wake(self) -> None:
         self.idle.clear()
@@ -45,23 +45,18 @@ class Indexing:
 
     async def close(self) -> None:
         """What is not indexed by now stays noted."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.close()
 
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._news.wait()
-            self._news.clear()
-            try:
-                await self._steps()
-                if not self._news.is_set():
-                    self.idle.set()
-            except OpostError as error:
-                log.info("not indexed now: %s", error)
+    async def _follow(self) -> None:
+        self._news.clear()
+        await self._steps()
+        if not self._news.is_set():
+            self.idle.set()
+
+    async def _until_news(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._news.wait()
 
     async def _steps(self) -> None:
         """All there is to do.  SQLite has one writer, and whoever sends waits for it with every step."""

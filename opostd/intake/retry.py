@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from opostd.intake.deliver import Arrival, Deliverer, Ticket
 from opostd.intake.report import Action, Status
+from opostd.intake.rounds import Loop
 from opostd.intake.schedule import Schedule
 from opostd.intake.tell import Teller
 from opostd.model.errors import LimitReached, NoSuchBox, OverQuota, TooBig, Unavailable
@@ -35,7 +36,7 @@ GRACE_S = 30
 
 
 class Retry:
-    """The loop over the spool.
+    """Again and again over the spool.
 
     teller: makes notifications; kept: told of those that are kept, to be delivered.  chance: gives 0 to 1.
     """
@@ -59,7 +60,8 @@ class Retry:
         self._now = now
         self._chance = chance
         self._hurry = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._failures = 0  # looks in a row that something asked for
+        self._loop = Loop("the spool", self._look, self._until_due, log, later=True)
 
     async def start(self) -> None:
         """Once over all that is due, then again and again in a task of its own."""
@@ -67,13 +69,10 @@ class Retry:
             found = await self.drain()
             if found:
                 log.info("delivered from the spool rows=%d", found)
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.close()
 
     def hurry(self) -> None:
         """Something did not reach its box just now: look again soon."""
@@ -139,24 +138,24 @@ class Retry:
         statuses = [Status(wish, action, status, diagnostic=said, until=until) for wish in row.wishes]
         return await self._teller.notification(row.post, row.origin, row.created, statuses)
 
-    async def _run(self) -> None:
-        failures = 0
-        while True:
-            try:
-                async with asyncio.timeout(LOOK_S * (1 + self._chance() / 2)):
-                    await self._hurry.wait()
-                self._hurry.clear()
-                await asyncio.sleep(min(LOOK_S, self._schedule.pause_s(failures + 1, self._chance())))
-                failures += 1
-                self._deliverer.put_held()
-            except TimeoutError:
-                failures = 0
-            try:
-                await self.drain(GRACE_S)
-            except Exception as error:
-                self._hurry.set()
-                unknown = None if isinstance(error, Unavailable) else error
-                log.warning("the spool cannot be looked at error=%r", error, exc_info=unknown)
+    async def _until_due(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_S * (1 + self._chance() / 2)):
+                await self._hurry.wait()
+        except TimeoutError:
+            self._failures = 0
+            return
+        self._hurry.clear()
+        self._failures += 1
+        await asyncio.sleep(min(LOOK_S, self._schedule.pause_s(self._failures, self._chance())))
+        self._deliverer.put_held()
+
+    async def _look(self) -> None:
+        try:
+            await self.drain(GRACE_S)
+        except Exception:
+            self._hurry.set()
+            raise
 
 
 def status_of(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The index follows what was accepted; posts of an older version get their rows."""
 
 import asyncio
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from opostd.intake.indexing import Indexing, index_some
 from opostd.mime.facts import new_post
 from opostd.model.ids import PostId
 from opostd.model.new_ids import new_post_id
-from opostd.store import migrate, posts, schema, search
+from opostd.store import migrate, posts, schema, search, search_index
 from opostd.store.posts import _facts_row
 from opostd.store.run import Group, Store, Tx, reads
 from opostd.store.search import Needle, Where
@@ -41,6 +42,37 @@ def test_it_follows(store: Store) -> None:
             await indexing.idle.wait()
         assert await store.run(todo) == 0
         await indexing.close()
+
+    asyncio.run(main())
+
+
+class Stumbling(Store):
+    """Has a bug, once."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        super().__init__(settings)
+        self.stumbled = asyncio.Event()
+
+    async def run(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if fn is search_index.index_some and not self.stumbled.is_set():
+            self.stumbled.set()
+            raise ZeroDivisionError
+        return await super().run(fn, *args, **kwargs)
+
+
+def test_a_bug_does_not_end_it(sqlite_settings: StoreSettings) -> None:
+    async def main() -> None:
+        store = Stumbling(sqlite_settings)
+        indexing = Indexing(store)
+        indexing.start()
+        await store.stumbled.wait()
+        await store.run(posts.accept, [mailing(new_post(RAW, id=new_post_id(), now=NOW))], NOW)
+        indexing.wake()
+        async with asyncio.timeout(PATIENCE_S):
+            await indexing.idle.wait()
+        assert await store.run(todo) == 0
+        await indexing.close()
+        await store.close()
 
     asyncio.run(main())
 
