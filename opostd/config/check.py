@@ -21,6 +21,7 @@ LISTENERS = (
     ("lmtp", "listen"),
     ("http", "listen"),
     ("http", "listen_tls"),
+    ("metrics", "listen"),
 )
 _DOMAIN = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*")
 _URL = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)  # it stands in headers

@@ -74,6 +74,13 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """What Prometheus asks for."""
+
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     certificate: str = ""
     key: str = ""
@@ -260,6 +267,7 @@ class Settings:
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     lmtp: LmtpSettings = field(default_factory=LmtpSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     oauth: OauthSettings = field(default_factory=OauthSettings)

@@ -38,6 +38,7 @@ from opostd.daemon.reaper import Reaper
 from opostd.daemon.sockets import Listener
 from opostd.imap.server import ImapDoor
 from opostd.intake.intake import Intake
+from opostd.model.counts import Counts
 from opostd.model.errors import OpostError, SchemaMismatch, Unavailable
 from opostd.render.pool import RenderPool
 from opostd.smtp.door import SmtpDoor
@@ -53,6 +54,7 @@ from opostd.worker.rewrite import Rewriter
 
 if TYPE_CHECKING:
     from opostd.auth.tokens import Tokens
+    from opostd.daemon.metrics import Metrics
     from opostd.http.door import HttpDoor
 
 log = logging.getLogger("opostd.daemon")
@@ -84,6 +86,7 @@ class Server:
         self.listeners: list[Listener] = []
         self.identity: tls.Identity | None = None
         self.welcome: demo.Welcome | None = None
+        self._counts = Counts()
         self._config = config
         self._asyncio_servers: list[asyncio.AbstractServer] = []
         self._twisted_ports: list[interfaces.IListeningPort] = []
@@ -99,6 +102,7 @@ class Server:
         self._smtp: dict[DoorKind, SmtpDoor] = {}
         self._imap: ImapDoor | None = None
         self._http: HttpDoor | None = None
+        self._metrics: Metrics | None = None
         self._cleaner: RenderPool | None = None
         self._delivery: DeliveryAgent | None = None
 
@@ -210,6 +214,7 @@ class Server:
                 greylist=Greylist(store, settings.greylist, checks.passes_spf, now)
                 if settings.greylist.enabled and kind is DoorKind.MX
                 else None,
+                counts=self._counts,
             )
             if kind is DoorKind.SUBMISSION:
                 self._smtp[kind].look_after(store)
@@ -224,10 +229,13 @@ class Server:
                 tls_options=options,
                 plaintext_on_loopback=settings.auth.plaintext_on_loopback,
                 quota=settings.quota.limits,
+                counts=self._counts,
             )
             await self._imap.start()
         if any(each.kind.room == "http" for each in self.listeners):
             self._http = await self._make_http(store, intake, auth)
+        if any(each.kind.room == "metrics" for each in self.listeners):
+            self._metrics = await self._make_metrics(store)
         for listener in self.listeners:
             sockets.listen(listener)
             if listener.kind.room == "imap":
@@ -243,11 +251,25 @@ class Server:
             from opostd.http.services import Services
 
             assert self._cleaner is not None
-            return http_door(Services(store, intake, auth, self._cleaner, Activity(store, now), self.settings))
+            activity = Activity(store, now)
+            return http_door(Services(store, intake, auth, self._cleaner, activity, self.settings, counts=self._counts))
 
         # Workers of their own: who reads hostile HTML holds up nobody who sends
         self._cleaner = RenderPool(replace(self.settings.render, max_source_octets=MAX_HTML_OCTETS))
         return await asyncio.to_thread(load)
+
+    async def _make_metrics(self, store: Store) -> "Metrics":
+        def load() -> "type[Metrics]":
+            from opostd.daemon.metrics import Metrics
+
+            return Metrics
+
+        made = (await asyncio.to_thread(load))(
+            self._counts, store, self.settings.agent.active_days, self._smtp.values(), now
+        )
+        made.imap = self._imap
+        made.start()
+        return made
 
     def _signer(self) -> Signer:
         settings = self.settings
@@ -282,6 +304,9 @@ class Server:
         if listener.kind.room == "http":
             assert self._http is not None
             make = self._http.factory
+        elif listener.kind.room == "metrics":
+            assert self._metrics is not None
+            make = self._metrics.door.factory
         else:
             make = partial(self._smtp[SMTP_DOORS[listener.kind.name]].factory, implicit_tls=implicit)
         create = loop.create_unix_server if listener.is_unix else loop.create_server
@@ -317,6 +342,8 @@ class Server:
         for result in results:
             if isinstance(result, BaseException):
                 log.error("a door did not close well", exc_info=result)
+        if self._metrics is not None:
+            await self._metrics.close()
         if self._gauge is not None:
             await self._gauge.close()
         if self._reaper is not None:

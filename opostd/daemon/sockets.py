@@ -45,6 +45,7 @@ KINDS = (
     Kind("lmtp", "lmtp", "listen", 24),
     Kind("http", "http", "listen", 80),
     Kind("https", "http", "listen_tls", 443, implicit_tls=True),
+    Kind("metrics", "metrics", "listen", 9464),
 )
 
 

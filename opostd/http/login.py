@@ -69,6 +69,7 @@ async def account_of(scope: Scope, services: Services) -> Account:
     except NoLogin:
         raise
     except LoginFailed:
+        services.counts.failed_logins["http"] += 1
         log.warning("login-failed peer=%s name=%r", client.peer, name)
         raise
     raise NoLogin("log in: HTTP Basic with an address and its password")

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opostd.auth.login import Authenticator
 from opostd.config import Settings
 from opostd.intake.intake import Intake
+from opostd.model.counts import Counts
 from opostd.model.ids import OwnerId
 from opostd.model.records import Quota
 from opostd.nouns.bodies import Cleaner
@@ -30,6 +31,7 @@ class Services:
     activity: Activity
     settings: Settings
     now: Callable[[], int] = wall_clock
+    counts: Counts = field(default_factory=Counts)
 
     async def saw(self, owner: OwnerId) -> None:
         """Somebody looks at their mail: the agent carries for them."""

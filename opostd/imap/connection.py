@@ -189,7 +189,7 @@ class Connection:
         tag = b"*"
         row: Row | None = None
         may_expunge = False
-        before = self.session.selected
+        before, begun = self.session.selected, self._loop.time()
         try:
             tag, name, arguments = read_command(frame, utf8=self.session.utf8)
             self.session.tag = tag
@@ -222,6 +222,8 @@ class Connection:
         if done.highestmodseq and self.session.selected is not None:
             code = b"HIGHESTMODSEQ %d" % self.session.selected.view.whole
         self._stream.write(format_state(done.condition, done.text, code, tag))
+        if row is not None and row.name != b"IDLE":  # which takes as long as its client likes
+            self._services.counts.commands[row.name].add(self._loop.time() - begun)
         if done.condition is Condition.BAD:
             self._count_error()
         if self._after_reply is not None:

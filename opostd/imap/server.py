@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from twisted.internet import interfaces, protocol
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -23,8 +23,10 @@ from opostd.imap.connection import Connection
 from opostd.imap.hub import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services, wall_clock
+from opostd.imap.state.machine import State
 from opostd.imap.users import UserCounts
 from opostd.intake.intake import Intake
+from opostd.model.counts import Counts
 from opostd.model.errors import OpostError
 from opostd.model.ids import OwnerId
 from opostd.model.records import UNLIMITED, AccountState, BoxHint, Quota
@@ -199,9 +201,12 @@ class ImapDoor:
         plaintext_on_loopback: bool,
         now: Callable[[], int] = wall_clock,
         quota: Quota = UNLIMITED,
+        counts: Counts | None = None,
     ) -> None:
         hub = Hub(store, now)
-        self.services = Services(hostname, store, intake, auth, hub, Posts(store), settings, limits, now, quota)
+        self.services = Services(
+            hostname, store, intake, auth, hub, Posts(store), settings, limits, now, quota, counts or Counts()
+        )
         self.users = UserCounts(settings.max_connections_per_user)
         self.tls_options = tls_options
         self.plaintext_on_loopback = plaintext_on_loopback
@@ -213,6 +218,10 @@ class ImapDoor:
     def factory(self, *, implicit_tls: bool) -> ImapFactory:
         """For ``listenTCP``; with implicit_tls the caller wraps it in TLS."""
         return ImapFactory(self, implicit_tls)
+
+    def states(self) -> Iterator[State]:
+        """Of each connection."""
+        return (each.connection.session.state for each in self.protocols if each.connection is not None)
 
     async def start(self) -> None:
         self.services.hub.start()

@@ -20,6 +20,7 @@ from opostd.imap.state.wishes import Wishes
 from opostd.imap.values.responses import Condition, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
+from opostd.model.counts import Counts
 from opostd.model.ids import BoxId, ModSeq
 from opostd.model.records import UNLIMITED, Account, Quota
 from opostd.model.rights import ALL_RIGHTS, Rights
@@ -51,6 +52,7 @@ class Services:
     limits: LimitSettings
     now: Callable[[], int] = wall_clock
     quota: Quota = UNLIMITED
+    counts: Counts = field(default_factory=Counts)
 
 
 class Wire(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opostd.auth.login import Authenticator
 from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
+from opostd.model.counts import Counts
 from opostd.smtp import proxy
 from opostd.smtp.connection import Connection
 from opostd.smtp.examine import Examiner
@@ -46,6 +47,7 @@ class SmtpDoor:
         demo: bool = False,
         examiner: Examiner | None = None,
         greylist: Greylist | None = None,
+        counts: Counts | None = None,
     ) -> None:
         self.kind = kind
         self.hostname = hostname
@@ -56,6 +58,7 @@ class SmtpDoor:
         self.timing = timing or Timing()
         self.proxies = proxies
         self.forwarders = forwarders
+        self.counts = counts or Counts()
         self.hooks = Hooks(kind, intake, markdown, demo=demo, examiner=examiner or Examiner(), greylist=greylist)
         # Strong references: a session that waits for its commit is forgotten by its transport when the peer goes.
         self.sessions: set[Connection] = set()

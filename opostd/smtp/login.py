@@ -36,6 +36,7 @@ class LoginCommands(Session):
             return await self._answer(say.BAD_AUTH)
         except LoginFailed:
             self._failed_logins += 1
+            self.door.counts.failed_logins["smtp"] += 1
             log.warning("login-failed peer=%s name=%r", self.peer, conversation.name)
             self._say(say.LOGIN_FAILED)
             if self._failed_logins >= self._timing.max_failed_logins:

@@ -83,6 +83,7 @@ class MessageCommands(Session):
         """The message is here: commit it, and answer."""
         self._timer.pause()
         self._busy = True
+        begun = self.loop.time()
         try:
             if data.octets > IN_MEMORY:
                 async with self.door.large:  # as many of these stand in memory at once, not as many as come in
@@ -91,6 +92,7 @@ class MessageCommands(Session):
                 replies = await self._take(data)
         finally:
             self._busy = False
+        self._count(replies, self.loop.time() - begun)
         each = replies if self._policy.lhlo else replies[:1]  # RFC 2033 4.2: one for each RCPT taken
         self._apply(transaction.Done(each[0]))
         for reply in each:
@@ -99,6 +101,12 @@ class MessageCommands(Session):
             self._errors += 1  # the message has its reply whatever comes of this
             if self._errors >= self._timing.max_errors:
                 raise Cut(say.TOO_MANY_ERRORS)
+
+    def _count(self, replies: tuple[Reply, ...], took_s: float) -> None:
+        door, best = self.door.kind.value, min(reply.code for reply in replies)
+        result = "accepted" if best < 400 else "deferred" if best < 500 else "refused"
+        self.door.counts.messages[door, result] += 1
+        self.door.counts.accepting[door].add(took_s)
 
     async def _read_data(self) -> DataReader:
         """All of the message, in memory or on disk.  What stood behind its end waits to be read as commands."""

@@ -31,6 +31,7 @@ async def log_in(visit: Visit) -> Response:
     try:
         account = await visit.services.auth.login(name, visit.form.get("password", ""), visit.client.peer)
     except LoginFailed:
+        visit.services.counts.failed_logins["http"] += 1
         log.warning("login-failed peer=%s name=%r", visit.client.peer, name)
         return _form(visit, following, wrong="Wrong name or password.", name=name[:200], status=401)
     session = await sessions.begin(visit.services, account)

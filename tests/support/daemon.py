@@ -20,7 +20,7 @@ from pathlib import Path
 
 KINDS = {
     "imap": 1143, "imaps": 1993, "submission": 1587, "submissions": 1465, "smtp": 1025, "lmtp": 1024, "http": 1080,
-    "https": 1443,
+    "https": 1443, "metrics": 1464,
 }  # fmt: skip
 READY_S = 60.0  # of wall clock, on a machine where everything else runs too
 STOP_S = 20.0
@@ -195,7 +195,7 @@ def start_daemon(
 def _start_demo(environ: dict[str, str], config: Path, extra_args: Sequence[str]) -> Daemon:
     for _ in range(5):  # another test may take a port between the look and the start
         offset = free_offset()
-        ports = {kind: port + offset for kind, port in KINDS.items() if kind not in ("lmtp", "https")}
+        ports = {kind: port + offset for kind, port in KINDS.items() if kind not in ("lmtp", "https", "metrics")}
         daemon = Daemon(["serve", "--port-offset", str(offset), *extra_args], environ, ports, config)
         try:
             return _ready(daemon)

@@ -82,6 +82,7 @@ def _entered(session: Session, account: Account) -> Done:
 def _failed(session: Session, error: LoginFailed) -> list[State | Done]:
     """NO, and after the last attempt BYE before it."""
     session.failed_logins += 1
+    session.services.counts.failed_logins["imap"] += 1
     status = reply(error, "")
     answer = Done(status.condition, status.text, status.code)
     if session.failed_logins < MAX_FAILED_LOGINS:
