@@ -115,6 +115,18 @@ class Posts:
             answers[id_] = answer
             self._headers_octets += octets
 
+    async def header_blocks(self, ids: Sequence[PostId]) -> dict[PostId, bytes]:
+        """The header of each of these posts, by id; one that the store does not have is left out.
+
+        Of those whose facts are not known it alone is read: half of what the facts are, and it is kept by nobody.
+        """
+        facts = self._facts
+        found = {id_: facts[id_].header for id_ in ids if id_ in facts}
+        missing = [id_ for id_ in ids if id_ not in found]
+        for at in range(0, len(missing), PAGE):
+            found |= await self._store.run(posts.headers, missing[at : at + PAGE])
+        return found
+
     async def sought(self, ids: Sequence[PostId]) -> dict[PostId, Sought]:
         """What SORT and THREAD look at, by id, without the head; an id that the store does not have is left out."""
         cache = self._sought

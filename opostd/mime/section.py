@@ -80,11 +80,16 @@ def header_fields(block: bytes, names: frozenset[bytes], not_: bool) -> bytes:
 
     names: lower case.  Fields keep their octets, order and folds; a line that is no field belongs to the others.
     """
-    pattern = _pattern(names)
-    if not_:
-        chosen = pattern.sub(b"", _without_end(block)) if names else _without_end(block)
+    if not names:
+        chosen = _without_end(block) if not_ else b""
+    elif not_:
+        chosen = _pattern(names).sub(b"", _without_end(block))
+    elif block.endswith(b"\n"):
+        chosen = b"".join(_after_line_end(names).findall(b"\n" + block))
+        if chosen:
+            chosen = chosen[1:] + b"\n"
     else:
-        chosen = b"".join(pattern.findall(block)) if names else b""
+        chosen = b"".join(_pattern(names).findall(block))
     if chosen and not chosen.endswith(b"\n"):
         chosen += b"\r\n"
     return chosen + b"\r\n"
@@ -104,6 +109,22 @@ def _pattern(names: frozenset[bytes]) -> re.Pattern[bytes]:
     return re.compile(
         rb"^(?:" + choice + rb")[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)", re.MULTILINE | re.IGNORECASE
     )
+
+
+@lru_cache(maxsize=256)
+def _after_line_end(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """As ``_pattern``, with the line end before each field in place of the one behind it: half of its time.
+
+    A search for one octet passes over the lines that are no field, and sets of two octets are looked up where
+    letters of any case would be folded one by one.
+    """
+    choice = b"|".join(b"".join(map(_either_case, name)) for name in sorted(names))
+    return re.compile(rb"\n(?:" + choice + rb")[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*")
+
+
+def _either_case(octet: int) -> bytes:
+    letter = bytes((octet,))
+    return b"[%b%b]" % (letter.upper(), letter) if letter.isalpha() else re.escape(letter)
 
 
 def encoding_of(header: bytes) -> bytes:

@@ -3,12 +3,14 @@
 Everything here is of the post group.  ``accept`` is commit 1 of design.md 4: after it 250 may be said.
 """
 
+import json
 from collections.abc import Sequence, Set
 from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
 
+from opostd.model.columns import POST_ID_OCTETS
 from opostd.model.errors import LostPost
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.mailing import Mailing
@@ -25,6 +27,13 @@ _post, _body = schema.post, schema.post_body
 _FACTS = {
     dialect: sa.select(*(_post.c[name] for name in _FIELDS)).where(ids) for dialect, ids in among(_post.c.id).items()
 }
+_HEADERS = sa.select(_post.c.id, _post.c.header).where(among(_post.c.id)["postgresql"])
+# One row for all: SQLite works on without the interpreter's lock, which it would wait for once for each row, while the
+# loop puts together what came before.
+_HEADERS_TOGETHER = sa.text("""
+    SELECT CAST(group_concat(post.id, '') AS BLOB), json_group_array(length(header)),
+        CAST(group_concat(header, '') AS BLOB)
+    FROM json_each(:places) AS k CROSS JOIN post WHERE post.id = substr(:ids, k.value, 16)""")
 _RAW = sa.select(_body.c.raw).where(_body.c.id == sa.bindparam("id"))
 _RAWS = sa.select(_body.c.id, _body.c.raw).where(among(_body.c.id)["postgresql"])
 _SLICE = sa.select(
@@ -71,6 +80,24 @@ def facts(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
         for row in tx.execute(_FACTS[tx.dialect], {"ids": list(page)}):
             found[PostId(row[0])] = PostFacts(*row)
     return found
+
+
+@reads(Group.POST)
+def headers(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, bytes]:
+    """The header block of each of these posts, some hundred; one that is not there is left out."""
+    if tx.dialect == "postgresql":
+        return {PostId(id_): bytes(header) for id_, header in tx.rows(_HEADERS, {"ids": list(ids)})}
+    if not ids:
+        return {}
+    octets = POST_ID_OCTETS
+    places = json.dumps(list(range(1, octets * len(ids), octets)))
+    ((found, lengths, blocks),) = tx.rows(_HEADERS_TOGETHER, {"ids": b"".join(ids), "places": places})
+    headers: dict[PostId, bytes] = {}
+    end = 0
+    for at, length in enumerate(json.loads(lengths)):
+        start, end = end, end + length
+        headers[PostId(found[at * octets : (at + 1) * octets])] = blocks[start:end]
+    return headers
 
 
 @reads(Group.POST)

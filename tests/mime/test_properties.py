@@ -173,6 +173,31 @@ def test_fields_and_the_others_are_the_header(raw: bytes) -> None:
     assert sum(1 for _ in fields(chosen)) + sum(1 for _ in fields(others)) == count
 
 
+LINES = st.lists(
+    st.one_of(st.sampled_from([b"Subject: a", b"TO :b", b"to:", b" on", b"\ton", b"x-to: c", b"", b"to", b"[t]: d"]),
+              st.binary(max_size=6).map(lambda octets: octets.replace(b"\n", b""))),
+    max_size=12,
+)  # fmt: skip
+
+
+@given(LINES, st.sampled_from([b"\n", b"\r\n"]), st.sets(st.sampled_from([b"subject", b"to", b"[t]", b"\xe9", b"x"])))
+def test_fields_are_chosen_line_by_line(lines: list[bytes], end: bytes, names: set[bytes]) -> None:
+    """With the end of the last line and without."""
+    chosen, taken = [], False
+    for line in lines:
+        if line[:1] not in (b" ", b"\t"):
+            name, colon, _ = line.partition(b":")
+            taken = bool(colon) and name.rstrip(b" \t").lower() in names
+        if taken:
+            chosen.append(line)
+    block = end.join(lines)
+    wanted = end.join([*chosen, b""]) + b"\r\n"
+    assert header_fields(block + end, frozenset(names), False) == wanted
+    if block and lines[-1] not in (b"", b"\r"):
+        found = header_fields(block, frozenset(names), False)
+        assert found.replace(b"\r", b"") == wanted.replace(b"\r", b"")
+
+
 @given(st.binary(max_size=200))
 def test_any_octets(raw: bytes) -> None:
     post = new_post(raw, id=ID, now=0)

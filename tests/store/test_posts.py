@@ -1,6 +1,7 @@
 """The post group: posts that never change, the spool, and the reaper."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +34,23 @@ def test_a_post_comes_back_as_it_was(store: Store) -> None:
             await store.run(posts.raw, ids[1])
         with pytest.raises(LostPost):
             await store.run(posts.raw_slice, ids[1], 0, 1)
+
+    run(main())
+
+
+def test_headers_alone(store: Store) -> None:
+    """Empty ones and any octets, NUL among them; what the store does not have is left out."""
+
+    async def main() -> None:
+        new = [new_post(str(number)) for number in range(7)]
+        blocks = (b"", b"\0", b"A: b\r\n\r\n", bytes(range(256)), b"\xff\xfe", b"x" * 100_000, b"")
+        new = [replace(each, facts=replace(each.facts, header=block)) for each, block in zip(new, blocks, strict=True)]
+        await store.run(posts.accept, [mailing(each) for each in new], NOW)
+        ids = [new_post_id(), *(each.facts.id for each in reversed(new)), new_post_id()]
+        for _ in range(3):  # the first by another way than the others, for each of the connections
+            assert await store.run(posts.headers, ids) == {each.facts.id: each.facts.header for each in new}
+            assert await store.run(posts.headers, ids[:1]) == {}
+            assert await store.run(posts.headers, []) == {}
 
     run(main())
 

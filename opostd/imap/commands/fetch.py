@@ -132,7 +132,7 @@ def _chunks(snapshot: Snapshot, found: Sequence[int], reads_octets: bool) -> lis
 
 
 class _Reading:
-    """The chunks, one after the other; while one is put together and sent, the octets of the next are read."""
+    """The chunks, one after the other; while one is put together and sent, what the next one lacks is read."""
 
     def __init__(self, plan: Plan, snapshot: Snapshot, chunks: list[Sequence[int]]) -> None:
         self._plan, self._snapshot, self._chunks = plan, snapshot, chunks
@@ -147,16 +147,12 @@ class _Reading:
             await asyncio.gather(self._next, return_exceptions=True)
 
     async def _one_by_one(self) -> AsyncIterator[Sequence[int]]:
-        if not self._plan.reads_octets:
-            for chunk in self._chunks:
-                yield chunk
-            return
         for chunk, after in zip(self._chunks, [*self._chunks[1:], None], strict=False):  # there may be none at all
-            if self._next is None:
-                await self._plan.read_ahead(self._snapshot, chunk)
-            else:
+            if self._next is not None:
                 await self._next
+            elif self._plan.reads_octets:
+                await self._plan.read_ahead(self._snapshot, chunk)
             self._next = None
-            if after is not None:
+            if after is not None and (self._plan.reads_octets or self._plan.cold):
                 self._next = asyncio.get_running_loop().create_task(self._plan.read_ahead(self._snapshot, after))
             yield chunk

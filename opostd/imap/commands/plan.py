@@ -3,9 +3,10 @@
 A body stands between two lines of octets and is never copied: what is written is a list of pieces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import chain
 
+from opostd.imap.commands.headers import Headers, key_of, listed
 from opostd.imap.content import envelope_of, from_header, octets_of, preview_of
 from opostd.imap.format.fetch import (
     WITHOUT_KEYWORDS,
@@ -20,6 +21,7 @@ from opostd.imap.format.objectid import emailid, threadid
 from opostd.imap.session import Session
 from opostd.imap.state.snapshot import Snapshot
 from opostd.imap.values.fetch import Form, Item, Section, Text
+from opostd.model.ids import PostId
 from opostd.model.records import PostFacts
 from opostd.store import changes
 
@@ -88,11 +90,28 @@ class Plan:
         sections = [RFC822_SECTIONS.get(item) if isinstance(item, Item) else item for item in items]
         self.needs_facts = any(item in FROM_FACTS for item in items) or any(sections)
         self.reads_octets = any(section is not None and not from_header(section) for section in sections)
+        self._headers: Headers | None = None
+        asked = [section for section in sections if section is not None]
+        if asked and all(map(listed, asked)) and not any(item in FROM_FACTS for item in items):
+            self.needs_facts, self._headers = False, Headers(self._posts, asked)
+        self._cold = False
+
+    @property
+    def cold(self) -> bool:
+        """Whether something had to be read for the messages that were looked at last: for the next ones too, surely."""
+        return self._cold or (self._headers is not None and self._headers.cold)
 
     async def read_ahead(self, snapshot: Snapshot, chunk: Sequence[int]) -> None:
-        """Facts and octets of these messages, into the cache."""
-        if len(chunk) > 1:
-            by_id = await self._posts.facts(snapshot.posts(chunk))
+        """What of these messages is to be read, into the cache."""
+        ids = snapshot.posts(chunk)
+        if self._headers is not None:
+            await self._headers.read_ahead(ids)
+        elif not self.reads_octets:
+            self._cold = self._posts.known(ids) is None
+            if self._cold:
+                await self._posts.facts(ids)
+        elif len(chunk) > 1:
+            by_id = await self._posts.facts(ids)
             await self._posts.read_ahead(list(by_id.values()))
 
     async def put_together(
@@ -103,19 +122,31 @@ class Plan:
         numbers: how the client counts them; newly_seen: UIDs of those whose flags this FETCH has changed.
         """
         facts: list[PostFacts] = []
-        if self.needs_facts:
-            ids = snapshot.posts(chunk)
+        answers: list[Sequence[bytes]] = []  # of the sections, where they are all of ``headers``
+        ids = snapshot.posts(chunk) if self.needs_facts or self._headers is not None else []
+        if self._headers is not None:
+            known = await self._headers.answers(ids)
+            if (kept := self._kept(snapshot, chunk, ids, known[0])) is not None:
+                chunk, numbers, ids = [chunk[at] for at in kept], [numbers[at] for at in kept], [ids[at] for at in kept]
+            answers = [[each[id_] for id_ in ids] for each in known]
+        elif self.needs_facts:
             facts = self._posts.known(ids) or []
             if not facts:
+                self._cold = True
                 by_id = await self._posts.facts(ids)
-                kept = [at for at, id_ in enumerate(ids) if id_ in by_id]
-                if len(kept) < len(ids):  # the others are served all the same
-                    self.lost += [snapshot.uids[chunk[at]] for at, id_ in enumerate(ids) if id_ not in by_id]
-                    chunk, numbers = [chunk[at] for at in kept], [numbers[at] for at in kept]
-                facts = [by_id[ids[at]] for at in kept]
+                if (kept := self._kept(snapshot, chunk, ids, by_id)) is not None:
+                    chunk, numbers, ids = (
+                        [chunk[at] for at in kept],
+                        [numbers[at] for at in kept],
+                        [ids[at] for at in kept],
+                    )
+                facts = [by_id[id_] for id_ in ids]
         lines = _Lines(self._response, numbers)
         for item in self._items:
-            lines.add(*await self._column(item, snapshot, chunk, facts))
+            if answers and isinstance(item, Section):
+                lines.add(_label(item), answers.pop(0), None)
+            else:
+                lines.add(*await self._column(item, snapshot, chunk, facts))
         ends = lines.ended()
         if newly_seen and self._beside_seen:
             for item in self._beside_seen:
@@ -127,13 +158,22 @@ class Plan:
             ]
         return lines.pieces(ends)
 
+    def _kept(
+        self, snapshot: Snapshot, chunk: Sequence[int], ids: Sequence[PostId], there: Container[PostId]
+    ) -> list[int] | None:
+        """Which of the chunk are served, where the store has not all of the posts; the others are noted as lost."""
+        kept = [at for at, id_ in enumerate(ids) if id_ in there]
+        if len(kept) == len(ids):
+            return None
+        self.lost += [snapshot.uids[chunk[at]] for at, id_ in enumerate(ids) if id_ not in there]
+        return kept
+
     async def _column(
         self, item: Item | Section, snapshot: Snapshot, chunk: Sequence[int], facts: list[PostFacts]
     ) -> tuple[bytes, Sequence[object], Sequence[bytes] | None]:
         """The item's part of the line template, and its value for each message of the chunk; bodies: see _Lines."""
         if isinstance(item, Section):
-            label = section_label(item).replace(b"%", b"%%")  # a field name may hold "%"
-            return (label + b" %b", *await self._sections(item, facts))
+            return (_label(item), *await self._sections(item, facts))
         if (section := RFC822_SECTIONS.get(item)) is not None:
             return (item.value + b" %b", *await self._sections(section, facts))
         return (*await self._plain_column(item, snapshot, chunk, facts), None)
@@ -190,7 +230,7 @@ class Plan:
         return [head for head, _ in pieces], [octets for _, octets in pieces]
 
     async def _header_fields(self, section: Section, facts: list[PostFacts], names: frozenset[bytes]) -> list[bytes]:
-        key = (section.form, section.text, names)
+        key = key_of(section, names)
         known = self._posts.headers(key)
         found = [known.get(each.id) for each in facts]
         answers: list[bytes] = []
@@ -200,6 +240,10 @@ class Plan:
                 self._posts.keep_header(key, each.id, answer)
             answers.append(answer)
         return answers
+
+
+def _label(section: Section) -> bytes:
+    return section_label(section).replace(b"%", b"%%") + b" %b"  # a field name may hold "%"
 
 
 def _flags_column(snapshot: Snapshot, chunk: Sequence[int]) -> list[bytes]:
