@@ -12,7 +12,8 @@ from typing import Protocol
 
 from opostd.imap.live import PAGES_AT_ONCE, Key, LiveBox
 from opostd.imap.state.wishes import Wishes
-from opostd.model.errors import NoSuchBox, OpostError
+from opostd.intake.rounds import Loop
+from opostd.model.errors import NoSuchBox
 from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
 from opostd.store import changes, sync
@@ -62,19 +63,17 @@ class Hub:
         self._activity = Activity(store, now)
         self._late: set[Key] = set()  # more is to come than a command waits for
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("the look at open boxes", self._follow, self._until_hint, log, later=True)
         self._stop_listening: Callable[[], None] | None = None
 
     def start(self) -> None:
         self._stop_listening = self._store.listen(self.hint)
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        self._loop.start()
 
     async def close(self) -> None:
         if self._stop_listening is not None:
             self._stop_listening()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.close()
         await self._activity.flush(last=True)
 
     def live(self, owner: OwnerId, box: BoxId) -> LiveBox:
@@ -164,26 +163,27 @@ class Hub:
             return
         self._wake.set()
 
+    async def _until_hint(self) -> None:
+        try:
+            async with asyncio.timeout(TICK_S):
+                await self._wake.wait()
+            await asyncio.sleep(TOGETHER_S)
+        except TimeoutError:
+            self._everything = True
+
     async def _follow(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(TICK_S):
-                    await self._wake.wait()
-                await asyncio.sleep(TOGETHER_S)
-            except TimeoutError:
-                self._everything = True
-            self._wake.clear()
-            everything, self._everything = self._everything, False
-            sources, self._sources = self._sources, False
-            dirty, self._dirty = self._dirty, {}
-            try:
-                await self._look(dirty, sources=sources or everything, everything=everything)
-            except OpostError as error:
-                log.warning("live boxes not brought up to date: %s; trying again", error)
-                self._dirty |= dirty
-                self._sources |= sources
-                self._everything |= everything
-            await self._activity.flush()
+        self._wake.clear()
+        everything, self._everything = self._everything, False
+        sources, self._sources = self._sources, False
+        dirty, self._dirty = self._dirty, {}
+        try:
+            await self._look(dirty, sources=sources or everything, everything=everything)
+        except Exception:  # what a bug keeps from being shown is not forgotten either
+            self._dirty |= dirty
+            self._sources |= sources
+            self._everything |= everything
+            raise
+        await self._activity.flush()
 
     async def _look(self, dirty: dict[Key, int], *, sources: bool, everything: bool) -> None:
         """dirty: boxes that have changed, with the modseq of which their hints told."""

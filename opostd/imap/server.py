@@ -26,6 +26,7 @@ from opostd.imap.session import Services, wall_clock
 from opostd.imap.state.machine import State
 from opostd.imap.users import UserCounts
 from opostd.intake.intake import Intake
+from opostd.intake.rounds import Loop
 from opostd.model.counts import Counts
 from opostd.model.errors import OpostError
 from opostd.model.ids import OwnerId
@@ -211,7 +212,7 @@ class ImapDoor:
         self.tls_options = tls_options
         self.plaintext_on_loopback = plaintext_on_loopback
         self.protocols: weakref.WeakSet[ImapProtocol] = weakref.WeakSet()
-        self._sweep: asyncio.Task[None] | None = None
+        self._sweeping = Loop("the sweep of connections", self._sweep, SWEEP_S, log, later=True)
         self._suspects: set[OwnerId] = set()
         self._stop_listening: Callable[[], None] | None = None
 
@@ -226,12 +227,11 @@ class ImapDoor:
     async def start(self) -> None:
         self.services.hub.start()
         self._stop_listening = self.services.store.listen(self._hint)
-        self._sweep = asyncio.get_running_loop().create_task(self._sweeping())
+        self._sweeping.start()
 
     async def shutdown(self) -> int:
         """Every client is told BYE, running commands end first; how many there were."""
-        if self._sweep is not None:
-            self._sweep.cancel()
+        await self._sweeping.close()
         if self._stop_listening is not None:
             self._stop_listening()
         told = list(self.protocols)
@@ -254,20 +254,14 @@ class ImapDoor:
         elif not hint.owner:
             self._suspects.update(self.users.owners())
 
-    async def _sweeping(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            now = loop.time()
-            for each in list(self.protocols):
-                if each.is_over(now):
-                    each.transport.abortConnection()
-                elif each.connection is not None and each.connection.deadline < now:
-                    each.connection.expire()
-            try:
-                await self._cut_disabled()
-            except OpostError as error:
-                log.warning("accounts not looked at: %s; trying again", error)
+    async def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for each in list(self.protocols):
+            if each.is_over(now):
+                each.transport.abortConnection()
+            elif each.connection is not None and each.connection.deadline < now:
+                each.connection.expire()
+        await self._cut_disabled()
 
     async def _cut_disabled(self) -> None:
         while self._suspects:

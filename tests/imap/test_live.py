@@ -184,3 +184,35 @@ def test_many_idle_readers_hear_of_a_broadcast(store: Store) -> None:
         await store.close()
 
     run(main())
+
+
+def test_a_bug_does_not_end_the_looking(store: Store) -> None:
+    """Whoever is idle hears of what comes after it."""
+
+    async def main() -> None:
+        await store.start()
+        world = await World(store).make("anna")
+        hub = Hub(store, lambda: NOW)
+        hub.start()
+        live = await hub.open(*world.key("anna"))
+        stumbled, done = asyncio.Event(), asyncio.Event()
+
+        def stumble() -> None:
+            live.watchers.remove(stumble)
+            stumbled.set()
+            raise ZeroDivisionError
+
+        live.watchers.add(stumble)
+        source = await world.source("everyone")
+        await world.send(source, new_post_id())
+        async with asyncio.timeout(20):
+            await stumbled.wait()
+        live.watchers.add(done.set)
+        await world.send(source, new_post_id())
+        async with asyncio.timeout(20):
+            await done.wait()
+        await is_the_store(store, live, live.snapshot)
+        await hub.close()
+        await store.close()
+
+    run(main())
