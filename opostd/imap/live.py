@@ -40,6 +40,7 @@ class LiveBox:
         self._lock = asyncio.Lock()
         self._begun = 0
         self._version: tuple[int, int] | None = None
+        self._sources: frozenset[Key] = frozenset()  # of its subscriptions, as the last look has found them
 
     @property
     def snapshot(self) -> Snapshot:
@@ -87,16 +88,17 @@ class LiveBox:
         if version is not None and version == self._version and self._snapshot is not None:
             return self._snapshot
         try:
-            box, behind = await self._store.glance(sync.peek, *self.key)
+            found = await self._store.glance(sync.peek, *self.key, self._sources)
         except NoSuchBox:
             self._was_deleted()
             raise
-        if behind:
+        self._sources = found.sources
+        if found.behind:
             pages = None if self._late is None else PAGES_AT_ONCE
             carried = await sync.carry_pages(self._store, *self.key, now=self._now(), pages=pages)
             if carried.more and self._late is not None:
                 self._late(self.key)
-        if behind or self._snapshot is None or self._snapshot.box != box:
+        if found.behind or self._snapshot is None or self._snapshot.box != found.box:
             await self.refresh()
         self._version = version  # read before all looks: whatever came after it differs from it
         return self.snapshot

@@ -173,7 +173,8 @@ class Posts:
             self._keep_raw(id_, found[0])
             return found[0]
         if asked is None:
-            asked = self._asked_raw[id_] = asyncio.ensure_future(self._store.run(posts.raw, id_))
+            read = self._store.glance if size <= AT_ONCE_OCTETS else self._store.run
+            asked = self._asked_raw[id_] = asyncio.ensure_future(read(posts.raw, id_))
             asked.add_done_callback(lambda _: self._asked_raw.pop(id_, None))
         whole = await asyncio.shield(asked)
         self._keep_raw(id_, whole)

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from opostd.model.errors import OpostError, Unavailable
 from opostd.store.exchange import Call, Exchange
 from opostd.store.glance import Glancer, number, serial
+from opostd.store.glance_postgres import PostgresGlancer
 from opostd.store.ready import exchange_of
 from opostd.store.retry import NotReplicated, judge
 from opostd.store.threads import CLOSE_S, OnLoop, Outcome, Threads
@@ -62,6 +63,8 @@ class Database:
         self._step = step
         self._engine = _engine(self.url)
         self._glancer = Glancer(self._connect) if self.is_sqlite and self.url.database else None
+        self.away = None if self.is_sqlite else PostgresGlancer(self._driver_of_its_own, self._engine.dialect)
+        """PostgreSQL: looks without a thread, on the loop that has started it."""
         readers = SQLITE_READERS if self.is_sqlite else max(pool_size // 2, 1)
         writers = 1 if self.is_sqlite else max(pool_size - readers, 1)
         self._readers = Threads("read", readers, self._connect)
@@ -115,6 +118,8 @@ class Database:
         server that works at something long still answers another question; SQLite itself works, in our threads.
         Called again and again, some seconds apart at most.
         """
+        if self.away is not None:
+            self.away.look_after(patience_s)
         for threads in (self._readers, self._writers):
             at_work = threads.at_work()
             if not threads.stuck(patience_s) or (at_work if self.is_sqlite else await self._answers()):
@@ -140,6 +145,8 @@ class Database:
     def close(self) -> None:
         if self._glancer is not None:
             self._glancer.close()
+        if self.away is not None:
+            self.away.close()
         end = time.monotonic() + CLOSE_S
         for threads in (self._readers, self._writers, self._prober):
             threads.close(end)
@@ -149,6 +156,15 @@ class Database:
         if self.is_sqlite and self.url.database:
             create_file(Path(self.url.database))
         return self._engine.connect()
+
+    def _driver_of_its_own(self) -> "psycopg.Connection[Any]":
+        """PostgreSQL: the driver's connection, which SQLAlchemy has let go of."""
+        connection = self._engine.raw_connection()
+        driver = connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        connection.detach()
+        driver.execute("SET plan_cache_mode = force_generic_plan").close()  # by key, one plan is right for any values
+        return driver
 
     @contextlib.contextmanager
     def _clean(self, threads: Threads) -> Iterator[sa.Connection]:

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg import errors, pq
+from psycopg import abc, errors, pq
 from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGresult
 
-_OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 
 class Call:
@@ -68,15 +68,8 @@ class Exchange:
         if not calls:
             return []
         self._waiting += calls
-        return [(self._loaded(result), result.command_tuples or 0) for result in self._run()[-len(calls) :]]
-
-    def _loaded(self, result: PGresult) -> list[tuple[Any, ...]]:
-        if not result.ntuples:
-            return []
-        self._transformer.set_pgresult(cast(Any, result))
-        rows: list[tuple[Any, ...]] = self._transformer.load_rows(0, result.ntuples, tuple)
-        self._transformer.set_pgresult(None)  # a result may be large, and the next may not come for long
-        return rows
+        results = self._run()[-len(calls) :]
+        return [(loaded(self._transformer, result), result.command_tuples or 0) for result in results]
 
     def changed(self, calls: Sequence[Call]) -> int:
         """How many rows these statements have changed in all; after what waits."""
@@ -112,7 +105,7 @@ class Exchange:
         pgconn.exit_pipeline_mode()
         found: list[PGresult] = []
         for prepared, result in zip(prepares, results, strict=True):
-            if result.status not in _OK:
+            if result.status not in OK:
                 raise errors.error_from_result(cast(Any, result), encoding)
             if prepared is None:
                 found.append(result)
@@ -148,3 +141,13 @@ class Exchange:
             if said is None:
                 raise
             raise errors.error_from_result(cast(Any, said), self._encoding) from error  # why it was closed
+
+
+def loaded(transformer: abc.Transformer, result: PGresult) -> list[tuple[Any, ...]]:
+    """The rows of a result, as the driver makes them.  transformer: of its connection."""
+    if not result.ntuples:
+        return []
+    transformer.set_pgresult(cast(Any, result))
+    rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
+    transformer.set_pgresult(None)  # a result may be large, and the next may not come for long
+    return rows

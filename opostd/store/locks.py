@@ -5,6 +5,7 @@ moves (distributed.md 0.4).  The lock is held until COMMIT, so the UIDs that it 
 Several boxes are locked in ascending (owner, box).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,7 +70,16 @@ def box_of(row: Any) -> Box:
 
 def read_box(tx: Tx, owner: OwnerId, box_id: BoxId) -> Box:
     """The box as it is, without its lock.  Raises NoSuchBox."""
-    rows = tx.rows(_READ, {"b_owner": owner, "b_box": box_id})
+    return the_box(tx.rows(*box_question(owner, box_id)))
+
+
+def box_question(owner: OwnerId, box_id: BoxId) -> tuple[sa.Executable, dict[str, int]]:
+    """What ``read_box`` asks, for whoever asks more with it; ``the_box`` is the answer."""
+    return _READ, {"b_owner": owner, "b_box": box_id}
+
+
+def the_box(rows: Sequence[tuple[Any, ...]]) -> Box:
+    """The box that was asked for.  Raises NoSuchBox."""
     if not rows:
         raise NoSuchBox("no such mailbox")
     return box_of(rows[0])

@@ -101,10 +101,11 @@ class _SQLite:
         self.run_many(parameters)
 
 
-class ReadyPostgres:
-    def __init__(self, statement: sa.Executable, connection: sa.Connection, exchange: Exchange) -> None:
-        self._compiled = _Compiled(statement, connection.dialect)
-        self._exchange = exchange
+class PostgresText:
+    """A statement as libpq takes it."""
+
+    def __init__(self, statement: sa.Executable, dialect: sa.Dialect) -> None:
+        self._compiled = _Compiled(statement, dialect)
         self._names: list[str] = []
         self._text = _PLACE.sub(self._numbered, self._compiled.text).replace("%%", "%")
 
@@ -114,6 +115,7 @@ class ReadyPostgres:
         return f"${self._names.index(found[1]) + 1}"
 
     def call(self, parameters: Mapping[str, Any]) -> Call:
+        """One run of it."""
         bound = self._compiled.bound(parameters)
         values, formats = [], []
         for name in self._names:
@@ -121,6 +123,12 @@ class ReadyPostgres:
             values.append(value)
             formats.append(format_)
         return Call(self._text, values, formats)
+
+
+class ReadyPostgres(PostgresText):
+    def __init__(self, statement: sa.Executable, connection: sa.Connection, exchange: Exchange) -> None:
+        super().__init__(statement, connection.dialect)
+        self._exchange = exchange
 
     def run(self, parameters: Mapping[str, Any]) -> tuple[Rows, int]:
         return self._exchange.rows([self.call(parameters)])[0]

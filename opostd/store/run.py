@@ -102,17 +102,23 @@ class Store:
     async def glance(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``run`` for a function that makes a few reads by key and waits for nothing: at once where that can be.
 
-        It may be run by the loop itself, so it is nothing for lists and texts of an outsider's length.
+        It may be run by the loop itself, so it is nothing for lists and texts of an outsider's length.  On PostgreSQL
+        it is run anew with each answer.
         """
         found = self.at_once(fn, *args, **kwargs)
+        if found is None and (away := self._database_of(fn).away) is not None:
+            found = await away.look(lambda tx: fn(tx, *args, **kwargs))
         return await self.run(fn, *args, **kwargs) if found is None else found[0]
 
     def at_once(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T] | None:
         """What ``glance`` finds without waiting; None where ``run`` is the way."""
+        return self._database_of(fn).glance(lambda connection: (fn(Tx(connection), *args, **kwargs),))
+
+    def _database_of(self, fn: Function[P, T]) -> Database:
         work: _Work | None = getattr(fn, _MARK, None)
         if work is None or work.writes:
             raise TypeError(f"{fn!r} is not marked with reads")
-        return self._databases[work.group].glance(lambda connection: (fn(Tx(connection), *args, **kwargs),))
+        return self._databases[work.group]
 
     def run_sync(self, fn: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``run`` for a thread without a loop."""
@@ -183,6 +189,9 @@ class Store:
     async def start(self) -> None:
         """Begins to hear of what other processes change.  Callbacks are called on this loop."""
         self._loop = asyncio.get_running_loop()
+        for database in set(self._databases.values()):
+            if database.away is not None:
+                database.away.start()
         await self._bus.start(self._loop, self._told)
         if not self._tasks:
             self._tasks = [self._loop.create_task(self._look_after())]
@@ -196,6 +205,9 @@ class Store:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._bus.stop()
+        for database in set(self._databases.values()):
+            if database.away is not None:
+                await database.away.stop()
         self._loop = None
         await asyncio.to_thread(self.close_sync)
 

@@ -5,7 +5,7 @@ prefix without gaps.  A value that is older than the lock of the box it is carri
 came after it waits for the next look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,9 @@ _OF_TARGET = _SUBSCRIPTIONS.where(
 _TAILS = sa.select(_box.c.box_id, _box.c.uidnext).where(
     _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id.in_(sa.bindparam("boxes", expanding=True))
 )
+_POSTGRES_TAILS = sa.text("""
+    SELECT box.box_id, box.uidnext FROM box
+    WHERE box.owner_id = :owner AND box.box_id = ANY(CAST(:boxes AS bigint[]))""")
 _TAIL = sa.select(_box.c.box_id, _box.c.uidnext).where(
     _box.c.owner_id == sa.bindparam("owner"), _box.c.box_id == sa.bindparam("source")
 )
@@ -69,19 +72,51 @@ class Sources:
         return self._rows[key]
 
 
-def tops(tx: Tx, sources: set[Key]) -> dict[Key, int]:
+def tops(tx: Tx, sources: Collection[Key]) -> dict[Key, int]:
     """The last UID that each source has given; one that is gone is left out."""
-    by_owner: dict[OwnerId, set[BoxId]] = {}
-    for owner, source in sources:
-        by_owner.setdefault(owner, set()).add(source)
     found: dict[Key, int] = {}
-    for owner, boxes in by_owner.items():
+    for owner, boxes in _by_owner(sources).items():
         if len(boxes) == 1:  # `everyone`, which is all that most people have
-            rows = tx.rows(_TAIL, {"owner": owner, "source": next(iter(boxes))})
+            rows = tx.rows(_TAIL, {"owner": owner, "source": boxes[0]})
+        elif tx.dialect == "postgresql":
+            rows = tx.rows(_POSTGRES_TAILS, {"owner": owner, "boxes": boxes})
         else:
-            rows = [row for page in chunks(sorted(boxes)) for row in _tails(tx, owner, page)]
-        found |= {(owner, BoxId(box)): uidnext - 1 for box, uidnext in rows}
+            rows = [row for page in chunks(boxes) for row in _tails(tx, owner, page)]
+        found |= _ends(owner, rows)
     return found
+
+
+def _by_owner(sources: Iterable[Key]) -> dict[OwnerId, list[BoxId]]:
+    found: dict[OwnerId, list[BoxId]] = {}
+    for owner, source in sorted(sources):
+        found.setdefault(owner, []).append(source)
+    return found
+
+
+def _ends(owner: OwnerId, rows: Iterable[tuple[Any, ...]]) -> dict[Key, int]:
+    return {(owner, BoxId(box)): uidnext - 1 for box, uidnext in rows}
+
+
+def looked_at(
+    tx: Tx, owner: OwnerId, box: BoxId, likely: Collection[Key], last: tuple[sa.Executable, Mapping[str, Any]]
+) -> tuple[list[Subscription], dict[Key, int], list[tuple[Any, ...]]]:
+    """PostgreSQL: the subscriptions of a box, the last UIDs that their sources have given, and the rows of ``last``.
+
+    In this order.  likely: what the sources probably are: then that is one way there and back, else two.
+    """
+    by_owner = _by_owner(likely)
+    subscriptions, *tails, rows = tx.rows_of(
+        (_OF_TARGET, {"owner": owner, "target": box}),
+        *((_TAIL, {"owner": each, "source": boxes[0]}) if len(boxes) == 1
+          else (_POSTGRES_TAILS, {"owner": each, "boxes": boxes}) for each, boxes in by_owner.items()),
+        last,
+    )  # fmt: skip
+    found = list(map(subscription_of, subscriptions))
+    ends: dict[Key, int] = {}
+    for each, there in zip(by_owner, tails, strict=True):
+        ends |= _ends(each, there)
+    others = set(map(source_key, found)).difference(likely)
+    return found, ends | tops(tx, others) if others else ends, rows
 
 
 def last_uid(tx: Tx, owner: OwnerId, source: BoxId) -> Uid | None:

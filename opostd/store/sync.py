@@ -6,7 +6,7 @@ again by the agent: it stops neither the posts after it nor other boxes.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,9 +18,9 @@ from opostd.store import schema, set_aside
 from opostd.store.bulk import subscriptions_of
 from opostd.store.carrying import Carried, carry_boxes
 from opostd.store.database import chunks
-from opostd.store.locks import read_box
+from opostd.store.locks import box_question, read_box, the_box
 from opostd.store.run import Group, Store, Tx, reads, writes
-from opostd.store.sourcing import of_target, source_key, subscription_of, tops
+from opostd.store.sourcing import looked_at, of_target, source_key, subscription_of, tops
 
 PAGE = 500  # rows carried into a box in one transaction (rule 9)
 # Boxes, and rows, in one transaction: 20 to 40 ms, during which SQLite has no other writer, and somebody's delivery to
@@ -48,6 +48,15 @@ class Batch:
 
     boxes: int
     late: list[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Peeked:
+    """behind: a source has something for the box; sources: all that it has."""
+
+    box: Box
+    behind: bool
+    sources: frozenset[Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +206,18 @@ def carry_behind(tx: Tx, owners: Sequence[OwnerId], now: int) -> Batch:
 
 
 @reads(Group.OWNER)
-def peek(tx: Tx, owner: OwnerId, box: BoxId) -> tuple[Box, bool]:
-    """The row of a box, and whether a source has something for it: what NOOP asks, in one look.  Raises NoSuchBox."""
-    late = behind(tx, owner, box)
-    return read_box(tx, owner, box), late
+def peek(tx: Tx, owner: OwnerId, box: BoxId, likely: frozenset[Key] = frozenset()) -> Peeked:
+    """What NOOP asks, in one look.  likely: the sources that it had before.  Raises NoSuchBox.
+
+    The box is read behind its subscriptions: what another has carried into it before them is in it.
+    """
+    if tx.dialect == "postgresql":
+        found, ends, rows = looked_at(tx, owner, box, likely, box_question(owner, box))
+        late, here = bool(_behind(found, ends)), the_box(rows)
+    else:
+        found = of_target(tx, owner, box)
+        late, here = bool(_late(tx, found)), read_box(tx, owner, box)
+    return Peeked(here, late, frozenset(map(source_key, found)))
 
 
 @reads(Group.OWNER)
@@ -223,7 +240,10 @@ def live_behind(tx: Tx, keys: Sequence[Key]) -> list[Key]:
 
 def _late(tx: Tx, subscriptions: Sequence[Subscription]) -> set[Key]:
     """The targets that a source has something for."""
-    ends = tops(tx, set(map(source_key, subscriptions)))
+    return _behind(subscriptions, tops(tx, set(map(source_key, subscriptions))))
+
+
+def _behind(subscriptions: Sequence[Subscription], ends: Mapping[Key, int]) -> set[Key]:
     return {(each.owner, each.target) for each in subscriptions if ends.get(source_key(each), 0) > each.watermark}
 
 

@@ -38,9 +38,9 @@ def test_it_sees_what_anybody_has_committed(store_settings: StoreSettings) -> No
         world = await World(there).make("anna")
         owner, inbox = world.key("anna")
         for count in range(3):
-            box, behind = await here.glance(sync.peek, owner, inbox)
-            assert (box.uidnext, behind) == (1 + count, False)
-            assert box == (await here.run(sync.peek, owner, inbox))[0]
+            found = await here.glance(sync.peek, owner, inbox)
+            assert (found.box.uidnext, found.behind) == (1 + count, False)
+            assert found == await here.run(sync.peek, owner, inbox)
             await world.fill("anna", 1)
         with pytest.raises(NoSuchBox):
             await here.glance(boxes.box_named, owner, "Nowhere")
@@ -55,12 +55,12 @@ def test_where_it_cannot_look_now_a_thread_does(store_settings: StoreSettings) -
         store = Store(store_settings)
         world = await World(store).make("anna")
         owner, inbox = world.key("anna")
-        assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
+        assert (await store.glance(sync.peek, owner, inbox)).box.uidnext == 1
         for database in store._databases.values():
             if database._glancer is not None and database._glancer._connection is not None:
                 database._glancer._connection.close()  # as after a fault
-        assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
-        assert (await store.glance(sync.peek, owner, inbox))[0].uidnext == 1
+        assert (await store.glance(sync.peek, owner, inbox)).box.uidnext == 1
+        assert (await store.glance(sync.peek, owner, inbox)).box.uidnext == 1
         await store.close()
 
     asyncio.run(main())
