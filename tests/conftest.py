@@ -1,7 +1,7 @@
 """What the whole suite shares: stores on SQLite and on PostgreSQL, and the rules of SQL checked on every statement."""
 
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from opostd.config import StoreSettings
 from opostd.store import migrate, schema
 from opostd.store.run import Store
-from tests.support import postgres, sql_rules
+from tests.support import postgres, sql_rules, sqlite
 
 sql_rules.install()
 
@@ -34,19 +34,15 @@ def postgres_server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template() -> Path:
     """An SQLite file with the tables."""
-    path = tmp_path_factory.mktemp("store") / "template.db"
-    migrate.up(StoreSettings(url=f"sqlite:///{path}"))
-    return path
+    return sqlite.template()
 
 
 @pytest.fixture
-def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> StoreSettings:
+def sqlite_settings(tmp_path: Path) -> StoreSettings:
     """A fresh store on SQLite, migrated."""
-    path = tmp_path / "opostd.db"
-    shutil.copy(sqlite_template, path)
-    return StoreSettings(url=f"sqlite:///{path}", retry_deadline_s=RETRY_S)
+    return replace(sqlite.new_file(tmp_path), retry_deadline_s=RETRY_S)
 
 
 @pytest.fixture

@@ -276,7 +276,7 @@ def test_hostile_bodies_take_no_time() -> None:
     for body in (b" " * 60_000, b"\t " * 30_000, b"\r\n" * 2_000_000, b" \r\n" * 1_000_000):
         found = message(b"From: a@a.example\r\n\r\n" + body + b"x")
         Body(found).sha256(relaxed=True)
-    assert time.process_time() - begun < 3.0
+    assert time.process_time() - begun < 30.0  # measured 1 s; the square of 60,000 takes minutes
 
 
 @settings(max_examples=100)

@@ -211,7 +211,7 @@ def test_a_look_makes_active_and_the_running_agent_carries(store: Store) -> None
         there: list[PostId] = []
         stop = store.listen(lambda hint: woken.set() if hint.owner == world.owner("r0") else None)
         ids = await post(world)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while there != ids:
                 await woken.wait()
                 woken.clear()

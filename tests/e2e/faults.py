@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from opostd.config import StoreSettings
-from opostd.store import migrate
 from tests.e2e.conftest import CONFIG, DOMAIN, PASSWORD, Site, people
 from tests.support.daemon import start_daemon
+from tests.support.sqlite import new_file
 
 RETRY_S = 1.0  # what the server waits for its database: short, for tests wait as long
 PATIENCE_S = 30.0  # for one reply, on a machine where everything else runs too
@@ -39,9 +39,7 @@ def site_over(
 
 
 def sqlite_in(folder: Path) -> StoreSettings:
-    settings = StoreSettings(url=f"sqlite:///{folder / 'opostd.db'}")
-    migrate.up(settings)
-    return settings
+    return new_file(folder)
 
 
 class Wire:

@@ -40,12 +40,12 @@ def smarthost() -> Iterator[Peer]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield ready[0]
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

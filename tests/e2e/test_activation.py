@@ -45,7 +45,7 @@ def held(path: Path) -> Iterator[list[int]]:
         yield [each.getsockname()[1] for each in listening]
     finally:
         asked.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
         for each in (*listening, asked):
             each.close()
 

@@ -44,12 +44,12 @@ def dns(zone: Zone) -> Iterator[Zone]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield zone
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -81,16 +81,16 @@ def test_imapclient_in_idle_hears_another(person: Person) -> None:
         client.select_folder("INBOX")
         client.idle()
         other.append("INBOX", raw("news"))
-        assert (1, b"EXISTS") in client.idle_check(timeout=20)
+        assert (1, b"EXISTS") in client.idle_check(timeout=60)
         other.select_folder("INBOX")
         other.add_flags([1], imapclient.SEEN)
-        assert (1, b"FETCH", (b"UID", 1, b"FLAGS", (b"\\Seen",))) in client.idle_check(timeout=20)
+        assert (1, b"FETCH", (b"UID", 1, b"FLAGS", (b"\\Seen",))) in client.idle_check(timeout=60)
         other.delete_messages([1])
-        client.idle_check(timeout=20)
+        client.idle_check(timeout=60)
         other.expunge()
         told = []
         while (1, b"EXPUNGE") not in told:
-            more = client.idle_check(timeout=20)
+            more = client.idle_check(timeout=60)
             assert more, told
             told += more
         assert client.idle_done()[0] == b"IDLE completed"
@@ -119,7 +119,7 @@ def test_aioimaplib(person: Person) -> None:
         await asyncio.to_thread(put, person, "INBOX", "three")
         assert b"2 EXISTS" in await client.wait_server_push(20)
         client.idle_done()
-        assert (await asyncio.wait_for(idle, 20)).result == "OK"
+        assert (await asyncio.wait_for(idle, 60)).result == "OK"
         await client.logout()
 
     asyncio.run(main())

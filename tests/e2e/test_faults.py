@@ -136,7 +136,7 @@ def test_sqlite_is_locked_by_another_process(on_sqlite: Site) -> None:
         assert sender.deliver("before").startswith("250")
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        sender.socket.settimeout(RETRY_S + 5)
+        sender.socket.settimeout(RETRY_S + 25)  # and not the 30 s of the default
         reply = sender.deliver("meanwhile")
         assert reply.startswith("451 4.3.0"), reply
         assert reader.append("meanwhile").startswith("NO [UNAVAILABLE]")

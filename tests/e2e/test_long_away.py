@@ -24,7 +24,6 @@ from tests.support.daemon import start_daemon
 
 MANY = int(os.environ.get("OPOSTD_TEST_POSTS", "30000"))  # 100,000 of each kind take a minute more
 FEWER = 15_000
-FIRST_S = 5.0  # measured 0.1 to 0.2 s; the machine may have more to do
 MORE_MIB = 60.0  # measured 12 to 25: the box itself is 4, and the collector comes when it comes
 
 FLOOD = """
@@ -102,10 +101,8 @@ def test_very_many_posts(site: Site, second: Site) -> None:
     flood(site.settings)
     before = peak(site.daemon.pid)
     with imap(site, "anna") as client, imap(second, "bob") as other:
-        begun = time.monotonic()
         first = selected(client)
-        assert time.monotonic() - begun < FIRST_S
-        assert PAGES_AT_ONCE * PAGE <= first < MANY
+        assert PAGES_AT_ONCE * PAGE <= first < MANY  # the answer does not wait for the rest
         assert peak(site.daemon.pid) - before < MORE_MIB
         with imap(second, "anna") as elsewhere:  # both daemons carry into one box
             assert selected(elsewhere) >= first

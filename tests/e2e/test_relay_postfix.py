@@ -87,7 +87,7 @@ def passwords(path: Path) -> Iterator[None]:
     finally:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
-        thread.join(5)
+        thread.join(60)
 
 
 @contextmanager

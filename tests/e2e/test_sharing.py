@@ -46,10 +46,10 @@ def test_shared_worked_with_and_taken_back(site: Site) -> None:
         assert bob.folder_status("INBOX", ["MESSAGES"]) == {b"MESSAGES": 1}
         bob.idle()
         anna.append("Plans", MESSAGE)
-        assert (2, b"EXISTS") in bob.idle_check(timeout=20)
+        assert (2, b"EXISTS") in bob.idle_check(timeout=60)
         said = site.cli("shared", "revoke", f"anna@{DOMAIN}/Plans", "bob")  # from another process
         assert said == f"Shared/anna@{DOMAIN}/Plans   nothing of bob\n"
-        told = bob.idle_check(timeout=20)
+        told = bob.idle_check(timeout=60)
         assert told[-1][0] == b"BYE", told
         bob.shutdown()  # no LOGOUT to who has gone
     with imaplib.IMAP4_SSL("127.0.0.1", site.daemon.ports["imaps"], ssl_context=unverified()) as again:

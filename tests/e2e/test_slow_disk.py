@@ -14,9 +14,8 @@ import pytest
 from tests.e2e.conftest import Site
 from tests.e2e.faults import PATIENCE_S, Reader, Sender, site_over, sqlite_in
 
-READ_S = 0.3  # what each read from the disk takes
-SYNC_S = 0.5
-BEATS = 40
+SLOW_S = 1.0  # what each read from the disk takes, or each sync: a hundred times what a client waits for its answer
+OTHERS = 3  # answers for which somebody has waited so long; meanwhile those who need no disk are looked at
 
 
 @contextlib.contextmanager
@@ -37,13 +36,14 @@ def slow(site: Site, call: str, delay_s: float) -> Iterator[None]:
             yield
         finally:
             strace.send_signal(signal.SIGINT)
-            strace.wait(10)
+            strace.wait(60)
 
 
-def waits(reader: Reader) -> list[float]:
+def waits(reader: Reader, enough: Callable[[], bool]) -> list[float]:
     """How long a client that needs no disk waits, one time after the other; seconds."""
-    found = []
-    for _ in range(BEATS):
+    found: list[float] = []
+    end = time.monotonic() + PATIENCE_S
+    while not enough() and time.monotonic() < end:
         begun = time.monotonic()
         assert reader.ask("ENABLE CONDSTORE").startswith("OK")
         found.append(time.monotonic() - begun)
@@ -72,31 +72,35 @@ def on_sqlite(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-@pytest.mark.parametrize(("call", "delay_s"), [("pread64", READ_S), ("fdatasync,fsync", SYNC_S)])
-def test_only_those_wait_who_need_it(on_sqlite: Site, call: str, delay_s: float) -> None:
-    done: list[str] = []
+@pytest.mark.parametrize("call", ["pread64", "fdatasync,fsync"])
+def test_only_those_wait_who_need_it(on_sqlite: Site, call: str) -> None:
+    waited: list[str] = []
+
+    def wait(ask: Callable[[], str]) -> None:
+        begun = time.monotonic()
+        answer = ask()
+        if time.monotonic() - begun >= SLOW_S:
+            waited.append(answer)
 
     def look(stop: threading.Event) -> None:
         """Each of them reads from the disk: what another has written since is not in memory."""
         with Reader(on_sqlite) as reader:
             while not stop.is_set():
-                done.append(reader.ask("STATUS INBOX (MESSAGES)"))
+                wait(lambda: reader.ask("STATUS INBOX (MESSAGES)"))
 
     def write(stop: threading.Event) -> None:
         with Sender(on_sqlite) as sender:
             while not stop.is_set():
-                done.append(sender.deliver("one")[:3])
+                wait(lambda: sender.deliver("one"))
 
     with Reader(on_sqlite) as first:
         assert first.ask("STATUS INBOX (MESSAGES)").startswith("OK")
     with Reader(on_sqlite) as reader, busy(look, look, write):
-        beats = waits(reader)
-        assert sum(beats) < 3.0, "this machine is too busy to tell"
-        with slow(on_sqlite, call, delay_s):
-            done.clear()
-            beats = waits(reader)
-    assert done
-    print(f"{call}: longest {max(beats):.3f} s, all {BEATS} {sum(beats):.3f} s, others did {len(done)}")
+        with slow(on_sqlite, call, SLOW_S):
+            waited.clear()
+            beats = waits(reader, lambda: len(waited) >= OTHERS)
+    assert len(waited) >= OTHERS
+    assert len(beats) > OTHERS
+    print(f"{call}: longest {max(beats):.3f} s of {len(beats)}, others waited {len(waited)} times")
     # Once the loop itself may meet the slow disk: after that it does not look by itself.
-    assert sum(beats) < 3.0 + 4 * delay_s
-    assert sorted(beats)[-3] < delay_s
+    assert sorted(beats)[-3] < SLOW_S

@@ -26,6 +26,8 @@ from opostd.store.run import Group, Store
 from tests.intake.world import DOMAIN, NOW, text, world
 from tests.support.mail import mailing, to
 
+GIVES_UP_S = 1.0  # short, for tests wait as long; a transaction that fails once is to be tried again in it
+
 
 class Faults:
     """Counts commits, and lets some of them fail.  fail: given the moment and the number of the commit, from 1."""
@@ -62,13 +64,13 @@ def faults() -> Faults:
 @pytest.fixture
 def faulty(store_settings: StoreSettings, faults: Faults) -> Store:
     """A store that gives up quickly, with faults to switch on; each test closes it."""
-    return Store(replace(store_settings, retry_deadline_s=0.3), faults=faults)
+    return Store(replace(store_settings, retry_deadline_s=GIVES_UP_S), faults=faults)
 
 
 @pytest.fixture
 def apart(store_settings: StoreSettings, faults: Faults) -> Store:
     """As ``faulty``, where what is kept and what is delivered are two commits: on SQLite a file for each group."""
-    return Store(replace(in_parts(store_settings), retry_deadline_s=0.3), faults=faults)
+    return Store(replace(in_parts(store_settings), retry_deadline_s=GIVES_UP_S), faults=faults)
 
 
 def in_parts(settings: StoreSettings) -> StoreSettings:
@@ -231,7 +233,7 @@ def test_what_a_crash_left_is_delivered_once_at_the_next_start(store_settings: S
     settings = in_parts(store_settings)
 
     async def before() -> None:
-        store = Store(replace(settings, retry_deadline_s=0.3), faults=faults)
+        store = Store(replace(settings, retry_deadline_s=GIVES_UP_S), faults=faults)
         async with world(store) as here:
             await here.submit("zero", "anna", "bob")
             await here.queue_is_empty()

@@ -47,7 +47,7 @@ async def the_row(here: World) -> Held:
 
 async def told(here: World, *names: str) -> None:
     """Waits until the held post has been told of, and the letters are where they go."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(not row.told for row in await rows(here)):  # noqa: ASYNC110
             await asyncio.sleep(0)
     await here.queue_is_empty()

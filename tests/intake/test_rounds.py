@@ -27,7 +27,7 @@ def test_no_fault_ends_it(caplog: pytest.LogCaptureFixture) -> None:
 
         loop = Loop("the sweeper", work, 0.0, log)
         loop.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await begun.wait()
         await loop.close()
         assert done.is_set()
@@ -57,7 +57,7 @@ def test_later() -> None:
         await Loop("nothing", work, 1.0, log).close()
         loop = Loop("something", work, pause, log, later=True)
         loop.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await done.wait()
         await loop.close()
         assert order == ["pause", "work", "pause", "work", "pause"]

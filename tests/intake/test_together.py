@@ -12,7 +12,7 @@ from opostd.model.errors import NoSuchBox, OverQuota, Unavailable
 from opostd.model.ids import BoxId
 from opostd.store import boxes, queue, quota
 from opostd.store.run import Store
-from tests.intake.test_intake import Faults
+from tests.intake.test_intake import GIVES_UP_S, Faults
 from tests.intake.world import add_groups, text, world
 from tests.support.mail import to
 
@@ -24,7 +24,7 @@ def faults() -> Faults:
 
 @pytest.fixture
 def one_file(sqlite_settings: StoreSettings, faults: Faults) -> Iterator[Store]:
-    store = Store(replace(sqlite_settings, retry_deadline_s=0.3), faults=faults)
+    store = Store(replace(sqlite_settings, retry_deadline_s=GIVES_UP_S), faults=faults)
     assert store.together
     yield store
     store.close_sync()

@@ -18,7 +18,7 @@ DOMAIN = "opost.example"
 OTHER = "second.example"
 HOSTNAME = "mail.opost.example"
 NOW = 1_700_000_000
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LIMITS = LimitSettings(max_message_octets=1_000_000)
 
 

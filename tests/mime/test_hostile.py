@@ -1,6 +1,6 @@
 """What is sent to hurt: each of these has once been slow or wrong somewhere, in this server or another.
 
-The bound is loose, for machines are slow and shared: what is quadratic in 25 MiB takes minutes.
+The bound is loose, for machines are slow and shared: what is quadratic in 25 MiB takes longer than a test may.
 """
 
 import time
@@ -11,7 +11,7 @@ from opostd.mime.facts import new_post
 from opostd.mime.section import header_fields
 from opostd.model.ids import PostId
 
-BOUND_S = 8.0  # of processor time; about 1 s is the most that any needs
+BOUND_S = 60.0  # of processor time; 1 to 2 s are the most that any needs
 MI = 1024 * 1024
 SIZE = 25 * MI
 MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"

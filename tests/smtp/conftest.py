@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from opostd.config import Settings, StoreSettings
+from opostd.config import Settings
 from opostd.daemon import tls
-from opostd.store import migrate
 from opostd.store.run import Store
+from tests.support.sqlite import new_file
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,4 @@ def server_context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Store]:
     """A fresh store on SQLite; the test's loop closes it."""
-    settings = StoreSettings(url=f"sqlite:///{tmp_path / 'opostd.db'}")
-    migrate.up(settings)
-    return Store(settings)
+    return Store(new_file(tmp_path))

@@ -5,8 +5,8 @@ security.md 1.7; RFC 7208, 6376, 8617, 7489; RFC 7372 (the codes), RFC 8601 (the
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from ipaddress import ip_network
 
 import authres
@@ -21,9 +21,10 @@ from opostd.config import CheckSettings
 from opostd.intake.message import Message, field
 from opostd.smtp.examine import Examiner
 from opostd.smtp.extensions import DoorKind
+from opostd.smtp.timing import Timing
 from opostd.store.run import Store
 from tests.checks.zones import NOW, ed25519_key, message, published, rsa_key
-from tests.smtp.world import HOSTNAME, Client, Setup, World, run
+from tests.smtp.world import HOSTNAME, PATIENCE_S, QUICK, Client, Setup, World, run
 from tests.worker.dns_server import Zone, serving
 
 GOOD, BAD = "192.0.2.7", "203.0.113.9"
@@ -52,16 +53,16 @@ def zone() -> Zone:
 
 
 def settings(**changes: object) -> CheckSettings:
-    return CheckSettings(**{"timeout_s": 1.0, **changes})  # type: ignore[arg-type]
+    return CheckSettings(**{"timeout_s": PATIENCE_S, **changes})  # type: ignore[arg-type]
 
 
 @contextlib.asynccontextmanager
 async def world(
-    store: Store, served: Zone, checks: CheckSettings, kind: DoorKind = DoorKind.MX
+    store: Store, served: Zone, checks: CheckSettings, kind: DoorKind = DoorKind.MX, timing: Timing = QUICK
 ) -> AsyncIterator[World]:
     async with serving(served):
-        made = Checks(checks, Dns([served.place], timeout_s=1.0), hostname=HOSTNAME, now=lambda: NOW)
-        setup = Setup(kind=kind, proxies=(ip_network("127.0.0.1"),), examiner=Examiner(made))
+        made = Checks(checks, Dns([served.place], timeout_s=checks.timeout_s), hostname=HOSTNAME, now=lambda: NOW)
+        setup = Setup(kind=kind, proxies=(ip_network("127.0.0.1"),), examiner=Examiner(made), timing=timing)
         async with World(store, setup) as there:
             yield there
 
@@ -190,15 +191,13 @@ def test_enforced(
 def test_dns_that_does_not_answer_is_never_5xx(
     sqlite: Store, checks: dict[str, str], broken: str, letter: Callable[[], Message], wanted: str, how: str
 ) -> None:
-    """And it takes no longer than the settings say."""
+    """And it takes about as long as the settings say: the client of these tests waits a hundred times that."""
 
     async def main() -> None:
         served = zone()
         getattr(served, how).add(broken)
         async with world(sqlite, served, settings(timeout_s=0.3, **checks)) as there:
-            begun = time.monotonic()
             assert (await deliver(there, letter())).startswith(wanted)
-            assert time.monotonic() - begun < 2.0
             for raw in await there.messages("bob"):
                 assert "=fail" not in results_of(raw)
                 assert "temperror" in results_of(raw)
@@ -227,7 +226,7 @@ def test_part_of_the_mail(sqlite: Store, chance: float, wanted: str) -> None:
         served = zone()
         served.records["_dmarc.a.example TXT"] = ['"v=DMARC1; p=reject; pct=50"']
         async with serving(served):
-            dns = Dns([served.place], timeout_s=1.0)
+            dns = Dns([served.place], timeout_s=PATIENCE_S)
             checks = Checks(settings(dmarc="enforce"), dns, hostname=HOSTNAME, now=lambda: NOW, chance=lambda: chance)
             setup = Setup(kind=DoorKind.MX, proxies=(ip_network("127.0.0.1"),), examiner=Examiner(checks))
             async with World(sqlite, setup) as there:
@@ -324,12 +323,16 @@ def test_many_at_once_do_not_wait_for_each_other(sqlite: Store) -> None:
     async def main() -> None:
         served = zone()
         served.silent.add("a.example TXT")
-        async with world(sqlite, served, settings(timeout_s=1.0)) as there:
+        async with world(sqlite, served, settings(), timing=replace(QUICK, shutdown_s=0.6)) as there:
             slow = [asyncio.create_task(deliver(there, LETTER)) for _ in range(20)]
-            begun = time.monotonic()
+            async with asyncio.timeout(PATIENCE_S):
+                while served.asked.count("a.example TXT udp") < len(slow):  # noqa: ASYNC110 - a fake DNS counts, and tells nobody
+                    await asyncio.sleep(0)
             letter = message(LETTER.octets.replace(b"a.example", b"n.example"))
             assert (await deliver(there, letter, sender="x@n.example")).startswith("250")
-            assert time.monotonic() - begun < 1.0
-            assert all(reply.startswith("250") for reply in await asyncio.gather(*slow))
+            assert not any(each.done() for each in slow)
+            for each in slow:
+                each.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     run(main())

@@ -12,7 +12,7 @@ from opostd.config import CheckSettings, GreylistSettings, StoreSettings
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.greylist import Greylist, network_of
 from opostd.store.run import Store
-from tests.smtp.world import HOSTNAME, Client, Setup, World, run
+from tests.smtp.world import HOSTNAME, PATIENCE_S, Client, Setup, World, run
 from tests.worker.dns_server import Zone, serving
 
 NOW = 1_700_000_000
@@ -88,7 +88,8 @@ def test_what_passes_spf_is_spared_where_the_settings_say_so(sqlite: Store) -> N
     async def main() -> None:
         zone = Zone({"a.example TXT": [f'"v=spf1 ip4:{PEER} -all"']})
         async with serving(zone):
-            checks = Checks(CheckSettings(timeout_s=1.0), Dns([zone.place], timeout_s=1.0), hostname=HOSTNAME)
+            dns = Dns([zone.place], timeout_s=PATIENCE_S)
+            checks = Checks(CheckSettings(timeout_s=PATIENCE_S), dns, hostname=HOSTNAME)
             settings = GreylistSettings(enabled=True)
             async with world(sqlite, [NOW], settings, checks) as there:
                 assert await ask(there, PEER) == "250 2.1.5"

@@ -164,48 +164,83 @@ def test_row_is_shown(row: str) -> None:
             assert ends if wanted == "closed" else any(line.startswith(wanted) for line in said), (where, wanted)
 
 
-LATE = Timing(error_delay_s=0.1, unknown_per_s=1e6)
+def late(by_s: float) -> Timing:
+    return Timing(error_delay_s=by_s, unknown_per_s=1e6)
 
 
-@pytest.mark.parametrize(("kind", "late"), [(DoorKind.MX, True), (DoorKind.LMTP, False)])
-def test_errors_are_late(sqlite: Store, kind: DoorKind, late: bool) -> None:
-    """Two mistakes are human, the third and the following wait; the server in front of us is not slowed."""
+def test_errors_are_late(sqlite: Store) -> None:
+    """Two mistakes are human, the third and the following wait."""
 
     async def main() -> None:
-        async with World(sqlite, Setup(kind=kind, timing=LATE)) as there:
+        async with World(sqlite, Setup(kind=DoorKind.MX, timing=late(0.1))) as there:
             client = await Client.connect(there)
             waits = []
             for _ in range(5):
                 begun = time.monotonic()
                 assert (await client.ask("WIZ")).startswith("500 5.5.1")
                 waits.append(time.monotonic() - begun)
-            assert [wait >= 0.1 for wait in waits[2:]] == [late] * 3
-            assert min(waits[:2]) < 0.1
+            assert min(waits[2:]) >= 0.1
             await client.close()
 
     run(main())
 
 
+@pytest.mark.parametrize(("kind", "free"), [(DoorKind.MX, 2), (DoorKind.LMTP, 5)])
+def test_errors_that_are_not_late(sqlite: Store, kind: DoorKind, free: int) -> None:
+    """One that is comes after the end of the test; the server in front of us is never slowed."""
+
+    async def main() -> None:
+        async with World(sqlite, Setup(kind=kind, timing=late(1000.0))) as there:
+            client = await Client.connect(there)
+            for _ in range(free):
+                assert (await client.ask("WIZ")).startswith("500 5.5.1")
+            await client.close()
+
+    run(main())
+
+
+async def _harvest(client: Client) -> None:
+    for number in range(6):
+        assert (await client.ask(f"RCPT TO:<n{number}@opost.example>")).startswith("550 5.1.1")
+
+
+async def _harvesters(there: World) -> list[Client]:
+    clients = [await Client.connect(there) for _ in range(3)]
+    for client in clients:
+        await client.talk(("EHLO x.example", "250"), ("MAIL FROM:<a@x.example>", "250"))
+    return clients
+
+
 def test_harvesting_has_a_pace(sqlite: Store) -> None:
-    """Of one address, over all its connections; who asks for people that are there does not wait."""
+    """Of one address, over all its connections."""
     timing = replace(QUICK, unknown_per_s=10.0, max_unknown_recipients=100)
 
     async def main() -> None:
         async with World(sqlite, Setup(kind=DoorKind.MX, timing=timing)) as there:
-            clients = [await Client.connect(there) for _ in range(3)]
-            for client in clients:
-                await client.talk(("EHLO x.example", "250"), ("MAIL FROM:<a@x.example>", "250"))
+            clients = await _harvesters(there)
             begun = time.monotonic()
-
-            async def harvest(client: Client) -> None:
-                for number in range(6):
-                    assert (await client.ask(f"RCPT TO:<n{number}@opost.example>")).startswith("550 5.1.1")
-
-            asking = [asyncio.create_task(harvest(client)) for client in clients[:2]]
-            assert (await clients[2].ask("RCPT TO:<anna@opost.example>")).startswith("250")
-            assert time.monotonic() - begun < 0.2
-            await asyncio.gather(*asking)
+            await asyncio.gather(*map(_harvest, clients[:2]))
             assert time.monotonic() - begun >= 0.1  # 12 at 10 a second, of which one second's worth comes at once
+            for client in clients:
+                await client.close()
+
+    run(main())
+
+
+def test_who_asks_for_people_that_are_there_does_not_wait(sqlite: Store) -> None:
+    timing = replace(QUICK, unknown_per_s=0.001, max_unknown_recipients=100, shutdown_s=0.6)
+
+    async def main() -> None:
+        async with World(sqlite, Setup(kind=DoorKind.MX, timing=timing)) as there:
+            clients = await _harvesters(there)
+            asking = [asyncio.create_task(_harvest(client)) for client in clients[:2]]
+            assert (await clients[2].ask("RCPT TO:<anna@opost.example>")).startswith("250")
+            done, _ = await asyncio.wait(asking, timeout=0.2)
+            assert not done
+            assert (await clients[2].ask("RCPT TO:<bob@opost.example>")).startswith("250")
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
             for client in clients:
                 await client.close()
 
@@ -248,13 +283,13 @@ def test_hostile_structure_is_taken_and_holds_up_nobody(sqlite: Store, octets: b
         async with World(sqlite, Setup(kind=DoorKind.MX, limits=limits)) as there:
             hostile, other = await Client.connect(there), await Client.connect(there)
             sending = asyncio.create_task(_sent(hostile, octets))
-            slowest = 0.0
+            longest = 0.0  # of the loop's own processor time: what others use, of the machine too, is not counted
             while not sending.done():
-                begun = time.monotonic()
+                begun = time.thread_time()
                 assert (await other.ask("NOOP")).startswith("250")
-                slowest = max(slowest, time.monotonic() - begun)
+                longest = max(longest, time.thread_time() - begun)
             assert await sending == "250 2.6.0"
-            assert slowest < 2.0  # the heart-beat client of security.md 2
+            assert longest < 1.0  # the heart-beat client of security.md 2; measured 0.01
             assert (await there.messages("anna"))[0].endswith(octets)
             await hostile.close()
             await other.close()

@@ -16,7 +16,7 @@ def test_lazy_timer_fires_once_after_the_last_move() -> None:
         start = loop.time()
         timer.after(0.01)
         timer.after(0.05)
-        await asyncio.wait_for(fired.wait(), 5)
+        await asyncio.wait_for(fired.wait(), 60)
         assert times[0] - start >= 0.045
         assert len(times) == 1
 
@@ -30,19 +30,19 @@ def test_lazy_timer_can_be_moved_nearer_paused_and_cancelled() -> None:
         timer = LazyTimer(loop, fired.set)
         timer.after(1000)
         timer.after(0.005)
-        await asyncio.wait_for(fired.wait(), 5)
+        await asyncio.wait_for(fired.wait(), 60)
         fired.clear()
         other = asyncio.Event()
         timer.after(0.001)
         timer.pause()
         LazyTimer(loop, other.set).after(0.02)
-        await asyncio.wait_for(other.wait(), 5)
+        await asyncio.wait_for(other.wait(), 60)
         assert not fired.is_set()
         timer.after(0.001)
         timer.cancel()
         other.clear()
         LazyTimer(loop, other.set).after(0.02)
-        await asyncio.wait_for(other.wait(), 5)
+        await asyncio.wait_for(other.wait(), 60)
         assert not fired.is_set()
 
     in_thread(run())

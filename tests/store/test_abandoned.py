@@ -26,7 +26,7 @@ def test_what_nobody_waits_for_any_more_is_not_kept(store_settings: StoreSetting
         def slowly(tx: Tx, owner: OwnerId) -> BoxId:
             made = boxes.create(tx, owner, "Slow").box
             begun.set()
-            gate.wait(10)
+            gate.wait(60)
             return made
 
         waiting = asyncio.ensure_future(store.run(slowly, owner))
@@ -63,7 +63,7 @@ def test_long_work_is_waited_for_and_silence_is_not(sqlite_settings: StoreSettin
 
         @writes(Group.OWNER)
         def stuck(tx: Tx, owner: OwnerId) -> str:
-            gate.wait(30)
+            gate.wait(60)
             return "too late"
 
         assert await store.run(work, owner) == "done"

@@ -103,7 +103,7 @@ def test_select_answers_at_once_and_the_rest_comes(store: Store) -> None:
         assert len(live.snapshot) >= PAGES_AT_ONCE * sync.PAGE
         told = asyncio.Event()
         live.watchers.add(told.set)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(live.snapshot) < len(ids):
                 await told.wait()
                 told.clear()

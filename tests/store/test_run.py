@@ -267,7 +267,7 @@ def test_a_locked_file_is_unavailable_in_time(sqlite_settings: StoreSettings) ->
         started = loop.time()
         with pytest.raises(Unavailable, match="locked"):
             await store.run(delivery.deliver, *world.key("anna"), [a_delivery()], NOW)
-        assert loop.time() - started < 4
+        assert loop.time() - started < 25  # and not the 30 s of the default
         assert (await store.run(boxes.box_by_id, *world.key("anna"))).uidnext == 1  # readers go on
         other.execute("COMMIT")
         other.close()

@@ -293,16 +293,16 @@ def test_what_is_taken_out_meanwhile_does_not_come_back(store: Store) -> None:
     def forget(tx: Tx) -> None:
         search_index.forget(tx, [id_])
         deleted.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
 
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         forgetting = threads.submit(store.run_sync, forget)
-        assert deleted.wait(20)
+        assert deleted.wait(60)
         moving = threads.submit(store.run_sync, search_index.index_some)
         assert not concurrent.futures.wait([moving], 0.3).done  # for the row that is being deleted
         go_on.set()
-        forgetting.result(20)
-        moving.result(20)
+        forgetting.result(60)
+        moving.result(60)
     index(store)
     assert where_rows_are(store) == (1, 0)
     assert found_in(store, [id_, other]) == {other}

@@ -31,7 +31,7 @@ def test_results_and_errors_come_back() -> None:
     asyncio.run(main())
     here: InThread[int] = InThread()
     pool.submit(lambda: 8, here)
-    assert here.future.result(10) == 8
+    assert here.future.result(60) == 8
     pool.close()
 
 
@@ -41,13 +41,13 @@ def test_threads_begin_as_they_are_needed_and_keep_their_connections() -> None:
     for _ in range(20):  # one after the other is one thread, and one connection
         outcome: InThread[int] = InThread()
         pool.submit(lambda: id(pool.connection()), outcome)
-        used.add(outcome.future.result(10))
+        used.add(outcome.future.result(60))
     assert len(used) == 1
     gate = threading.Barrier(3)
     together: list[InThread[int]] = [InThread() for _ in range(3)]
     for each in together:
-        pool.submit(lambda: gate.wait(10), each)
-    assert sorted(each.future.result(10) for each in together) == [0, 1, 2]
+        pool.submit(lambda: gate.wait(60), each)
+    assert sorted(each.future.result(60) for each in together) == [0, 1, 2]
     pool.close()
 
 
@@ -58,7 +58,7 @@ def test_what_nobody_waits_for_does_not_begin_and_what_has_begun_ends() -> None:
     async def main() -> None:
         def first() -> None:
             begun.set()
-            gate.wait(10)
+            gate.wait(60)
             done.append("first")
 
         running: OnLoop[None] = OnLoop()
@@ -84,26 +84,26 @@ def test_who_waits_for_what_does_not_come_to_an_end() -> None:
 
     def slow() -> str:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         return "too late"
 
     running, waiting = InThread[str](), InThread[str]()
     assert not pool.stuck(0.0)
     pool.submit(slow, running)
     pool.submit(lambda: "never", waiting)
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert not pool.stuck(60.0)
     assert pool.stuck(0.0)
     assert pool.abandon(60.0, "silence") == 0
     assert pool.abandon(0.0, "silence") == 2
     for outcome in (running, waiting):
         with pytest.raises(Unavailable, match="silence"):
-            outcome.future.result(10)
+            outcome.future.result(60)
     assert not pool.stuck(0.0)
     gate.set()
     after = InThread[str]()
     pool.submit(lambda: "done", after)
-    assert after.future.result(10) == "done"
+    assert after.future.result(60) == "done"
     assert not pool.stuck(0.0)
     pool.close()
 
@@ -117,16 +117,16 @@ def test_who_is_slow_is_not_stuck() -> None:
         while time.thread_time() < end:
             pass
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
 
     assert not pool.at_work()
     outcome = InThread[None]()
     pool.submit(busy, outcome)
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert pool.at_work()
     assert not pool.at_work()
     gate.set()
-    assert outcome.future.result(10) is None
+    assert outcome.future.result(60) is None
     pool.close()
     assert not pool.at_work()
 
@@ -137,10 +137,10 @@ def test_the_end_does_not_wait_for_ever() -> None:
 
     def stuck() -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
 
     pool.submit(stuck, InThread())
-    assert begun.wait(10)
+    assert begun.wait(60)
     pool.close(time.monotonic() + 0.05)
     gate.set()
 
@@ -151,21 +151,21 @@ def test_the_end() -> None:
 
     def slow() -> str:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         return "done"
 
     running: InThread[str] = InThread()
     pool.submit(slow, running)
     waiting: InThread[str] = InThread()
     pool.submit(lambda: "never", waiting)
-    assert begun.wait(10)
+    assert begun.wait(60)
     closing = threading.Thread(target=pool.close)
     closing.start()
     with pytest.raises(Unavailable):
-        waiting.future.result(10)
+        waiting.future.result(60)
     gate.set()
-    closing.join(10)
-    assert running.future.result(10) == "done"
+    closing.join(60)
+    assert running.future.result(60) == "done"
     with pytest.raises(Unavailable):
         pool.submit(lambda: "late", InThread())
     pool.close()

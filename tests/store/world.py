@@ -17,7 +17,7 @@ from tests.support.mail import mailing
 T = TypeVar("T")
 DOMAIN = "opost.example"
 NOW = 1_700_000_000
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def new_post(text: str = "text", id_: PostId | None = None, thread: PostId | None = None) -> NewPost:

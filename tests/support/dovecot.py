@@ -15,7 +15,7 @@ from pathlib import Path
 
 OWNER = 5143  # the numeric owner of the mail; no such account is needed
 USER, PASSWORD = "anna", "secret"
-START_S, STOP_S = 20.0, 15.0
+START_S, STOP_S = 60.0, 60.0
 
 _CONFIG = """
 protocols = imap

@@ -11,7 +11,7 @@ def started(command: list[str], socket: Path, folder: Path) -> "subprocess.Popen
     """The process of a filter, which listens by now; what it says goes to a file in the folder."""
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not socket.exists():
         assert process.poll() is None, (folder / "out").read_text()
         assert time.monotonic() < end

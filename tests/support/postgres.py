@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from opostd.store.notify_postgres import conninfo
 
 GIVEN = "OPOSTD_TEST_POSTGRES_URL"
-START_S = 30.0
+START_S = 60.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -181,7 +181,7 @@ class OwnServer(Server):
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)  # immediate
             try:
-                self._process.wait(10)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
 

@@ -16,8 +16,9 @@ from opostd.worker.host import Host, NoService
 from opostd.worker.message import parcel
 from opostd.worker.session import Envelope, Session
 from tests.worker.peer import CLOSE, aiosmtpd_peer, told_peer
+from tests.worker.world import TIMEOUTS
 
-TIMEOUTS = Timeouts(connect_s=5, command_s=0.5, chunk_s=5, end_s=5)
+HASTY = Timeouts(connect_s=60, command_s=0.3, chunk_s=60, end_s=60)
 LOGIN = ("anna", "sécret")
 
 
@@ -28,8 +29,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> tls.Identity:
     return tls.identity(settings, datetime.datetime.now(datetime.UTC))
 
 
-async def deliver(host: Host) -> None:
-    session = await Session.open(host, "mail.opost.example", TIMEOUTS)
+async def deliver(host: Host, timeouts: Timeouts = TIMEOUTS) -> None:
+    session = await Session.open(host, "mail.opost.example", timeouts)
     envelope = Envelope("bob@opost.example", (Wish("x@else.example"),))
     outcomes = await session.send(envelope, parcel(b"Subject: s\r\n\r\ntext"), lambda: True)
     assert outcomes is not None
@@ -127,7 +128,7 @@ def test_a_server_that_answers_wrongly(command: str, said: str, why: str) -> Non
     async def main() -> None:
         async with told_peer(lambda line: said if line.startswith(command) else None) as peer:
             with pytest.raises(NoService, match=why):
-                await deliver(Host("127.0.0.1", peer.port, "off"))
+                await deliver(Host("127.0.0.1", peer.port, "off"), HASTY if "never" in said else TIMEOUTS)
 
     asyncio.run(main())
 

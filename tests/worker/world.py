@@ -15,7 +15,7 @@ from tests.intake.world import HOSTNAME, NOW, World, world
 from tests.worker.peer import Peer
 
 QUEUE = QueueSettings(tries=5, first_pause_s=10, longest_pause_s=60, warn_after_s=25, lease_s=100)
-TIMEOUTS = Timeouts(connect_s=5, command_s=5, chunk_s=5, end_s=5)
+TIMEOUTS = Timeouts(connect_s=60, command_s=60, chunk_s=60, end_s=60)
 X, Y = "x@else.example", "Why@second.else.example"
 
 
