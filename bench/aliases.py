@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from report import Report, Target
 from servers import HERE, Dovecot, Opostd, Server
 
-from opostd.model.ids import SYSTEM_OWNER
 from opostd.model.records import PostPolicy
 from opostd.store import accounts, provision
 from opostd.store.run import Store
@@ -34,8 +33,8 @@ virtual_alias_maps = texthash:{table}
 virtual_alias_expansion_limit = 100000
 """
 _SUBSCRIBE = sa.text(
-    "INSERT INTO subscription (owner_id, target_box, source_owner, source_box, joined, watermark)"
-    " SELECT box.owner_id, box.box_id, :system, :source, 0, 0 FROM account JOIN box ON box.owner_id = account.owner_id"
+    "INSERT INTO subscription (owner_id, target_box, source_box, joined, watermark)"
+    " SELECT box.owner_id, box.box_id, :source, 0, 0 FROM account JOIN box ON box.owner_id = account.owner_id"
     " WHERE account.login BETWEEN 'u00001' AND :last AND box.name = 'INBOX'"
 )
 
@@ -116,7 +115,7 @@ async def _make_group(server: Opostd, size: int) -> None:
     await store.close()
     engine = sa.create_engine(server.settings.url)
     with engine.begin() as connection:
-        connection.execute(_SUBSCRIBE, {"system": SYSTEM_OWNER, "source": address.box, "last": f"u{size:05d}@{DOMAIN}"})
+        connection.execute(_SUBSCRIBE, {"source": address.box, "last": f"u{size:05d}@{DOMAIN}"})
     engine.dispose()
 
 

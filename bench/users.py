@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from opostd.config import StoreSettings
-from opostd.model.ids import SYSTEM_OWNER
 from opostd.model.new_ids import new_box_id, new_owner_id
 from opostd.model.records import AddressKind
 from opostd.store import migrate, provision, schema
@@ -27,7 +26,7 @@ TABLES = {
     schema.account: ("owner_id", "login", "name", "secret", "state", "admin", "created"),
     schema.box: ("owner_id", "box_id", "name", "role", "uidvalidity", "uidnext", "highestmodseq"),
     schema.lsub: ("owner_id", "name"),
-    schema.subscription: ("owner_id", "target_box", "source_owner", "source_box", "joined", "watermark"),
+    schema.subscription: ("owner_id", "target_box", "source_box", "joined", "watermark"),
 }
 """The columns that are written; the others have their defaults."""
 
@@ -66,7 +65,7 @@ def _rows(numbers: range, source: int, secret: str, now: int) -> Rows:
         found[schema.account].append((owner, login, "", secret, 0, False, now))
         found[schema.box].append((owner, box, "INBOX", "", now, 1, 1))
         found[schema.lsub].append((owner, "INBOX"))
-        found[schema.subscription].append((owner, box, SYSTEM_OWNER, source, 0, 0))
+        found[schema.subscription].append((owner, box, source, 0, 0))
     return found
 
 

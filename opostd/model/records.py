@@ -179,14 +179,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A source box carried into a target box.
+    """A source box, which is the system account's, carried into a target box.
 
     joined: the source's last UID when it began; watermark: the last source UID handled; 0 is an empty source.
     """
 
     owner: OwnerId
     target: BoxId
-    source_owner: OwnerId
     source: BoxId
     joined: Uid
     watermark: Uid

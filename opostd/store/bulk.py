@@ -15,6 +15,7 @@ from opostd.model.flags import UNCHARGED
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box
 from opostd.store import schema
+from opostd.store.by_post import BEGIN, begins
 from opostd.store.dialect import insert_delivered
 from opostd.store.locks import ADVANCE, LAST_UID, NO_UIDS, box_of
 from opostd.store.run import Tx
@@ -64,9 +65,10 @@ _SQLITE_MODSEQS = sa.text("""
     SELECT box.owner_id, box.box_id, box.highestmodseq
     FROM json_each(:keys) AS k CROSS JOIN box
     WHERE box.owner_id = json_extract(k.value, '$[0]') AND box.box_id = json_extract(k.value, '$[1]')""")
-_POSTGRES_KNOWN = sa.text("""
+_POSTGRES_KNOWN = sa.text(f"""
     SELECT owner_id, box_id, uuid_send(post_id) FROM delivered_post
-    WHERE post_id = ANY(CAST(:ids AS uuid[])) AND owner_id = ANY(CAST(:owners AS bigint[]))""")
+    WHERE post_id = ANY(CAST(:ids AS uuid[])) AND owner_id = ANY(CAST(:owners AS bigint[]))
+        AND {BEGIN.format("post_id")} = ANY(CAST(:begins AS bytea[]))""")  # noqa: S608
 _SQLITE_KNOWN = sa.text("""
     SELECT owner_id, box_id FROM delivered_post
     WHERE post_id = :id AND owner_id IN (SELECT value FROM json_each(:owners))""")
@@ -86,10 +88,10 @@ _POSTGRES_MARK = sa.text("""
         AND subscription.source_box = :source""")
 _OF_OWNERS = {
     "postgresql": sa.text("""
-        SELECT owner_id, target_box, source_owner, source_box, joined, watermark FROM subscription
+        SELECT owner_id, target_box, source_box, joined, watermark FROM subscription
         WHERE owner_id = ANY(CAST(:owners AS bigint[])) ORDER BY owner_id, target_box, source_box"""),
     "sqlite": sa.text("""
-        SELECT owner_id, target_box, source_owner, source_box, joined, watermark FROM subscription
+        SELECT owner_id, target_box, source_box, joined, watermark FROM subscription
         WHERE owner_id IN (SELECT value FROM json_each(:owners)) ORDER BY owner_id, target_box, source_box"""),
 }
 
@@ -136,7 +138,7 @@ def known_posts(tx: Tx, keys: Sequence[Key], ids: Sequence[PostId]) -> dict[Key,
     owners = sorted({owner for owner, _ in keys})
     if tx.dialect == "postgresql":
         hexes = [id_.hex() for id_ in ids]
-        there = tx.rows(_POSTGRES_KNOWN, {"owners": owners, "ids": hexes})
+        there = tx.rows(_POSTGRES_KNOWN, {"owners": owners, "ids": hexes, "begins": begins(ids)})
         rows = [(owner, box, PostId(post)) for owner, box, post in there]
     else:
         text = json.dumps(owners)

@@ -6,6 +6,7 @@ from opostd.model.flags import SEEN
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import DeliveredPost
 from opostd.store import schema
+from opostd.store.by_post import is_post
 from opostd.store.run import Group, Tx, reads
 
 _dp = schema.delivered_post
@@ -39,7 +40,7 @@ def of_post(tx: Tx, owner: OwnerId, post: PostId) -> list[tuple[BoxId, Delivered
 
     A broadcast has as many rows as readers: on SQLite, which does not know that, the owner's own are gone through.
     """
-    same = _dp.c.post_id == post
+    same = is_post(post)
     if tx.dialect == "sqlite":
         same = sa.func.coalesce(_dp.c.post_id, _dp.c.post_id) == post  # no index has this
     rows = tx.execute(

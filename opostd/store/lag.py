@@ -32,7 +32,7 @@ def lag(tx: Tx, since: int) -> list[Lag]:
     for source, watermark, count in tx.execute(
         sa.select(_sub.c.source_box, _sub.c.watermark, sa.func.count())
         .select_from(_sub.join(_active, _active.c.owner_id == _sub.c.owner_id))
-        .where(_sub.c.source_owner == SYSTEM_OWNER, _active.c.seen >= since)
+        .where(_active.c.seen >= since)
         .group_by(_sub.c.source_box, _sub.c.watermark)
     ):
         waiting.setdefault(BoxId(source), []).append((watermark, count))

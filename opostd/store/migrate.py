@@ -19,7 +19,7 @@ from alembic.script import Script, ScriptDirectory
 
 from opostd.config import StoreSettings
 from opostd.model.errors import SchemaMismatch
-from opostd.store import search_index
+from opostd.store import by_post, search_index
 from opostd.store.database import Database
 from opostd.store.groups import Group
 from opostd.store.ready import exchange_of
@@ -78,7 +78,7 @@ def compare(connection: sa.Connection, group: Group, metadata: sa.MetaData) -> l
 
     def ours(name: str | None, kind: str, _: object) -> bool:
         if kind == "index":
-            return name not in search_index.INDEXES
+            return name not in (*search_index.INDEXES, by_post.INDEX)
         return kind != "table" or name in metadata.tables
 
     options = {"compare_type": True, "compare_server_default": False, "include_name": ours}

@@ -63,7 +63,6 @@ def subscribe(
         row = {
             "owner_id": owner,
             "target_box": target,
-            "source_owner": SYSTEM_OWNER,
             "source_box": each,
             "joined": start,
             "watermark": start,

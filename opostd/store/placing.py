@@ -14,8 +14,9 @@ from opostd.model.errors import NoSuchBox
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId, Uid
 from opostd.model.records import Box
 from opostd.store import schema
+from opostd.store.by_post import BEGIN, among, is_among
 from opostd.store.database import chunks
-from opostd.store.dialect import NewRow, among, insert_delivered
+from opostd.store.dialect import NewRow, insert_delivered, unindexed
 from opostd.store.locks import CHARGE, GIVE_BACK, box_of, charge, checked_uids
 from opostd.store.run import Tx
 
@@ -47,13 +48,15 @@ _dp = schema.delivered_post
 _KNOWN_ONE = sa.select(_dp.c.post_id, _dp.c.uid).where(
     _dp.c.owner_id == sa.bindparam("owner"), _dp.c.box_id == sa.bindparam("box"), _dp.c.post_id == sa.bindparam("id")
 )
+# PostgreSQL is not to search for the box, or it would rather read all of it: it takes owner and box for independent.
 _KNOWN = {
     dialect: sa.select(_dp.c.post_id, _dp.c.uid).where(
         _dp.c.owner_id == sa.bindparam("owner", type_=sa.BigInteger),
-        _dp.c.box_id == sa.bindparam("box", type_=sa.BigInteger),
+        (unindexed(_dp.c.box_id) if dialect == "postgresql" else _dp.c.box_id)
+        == sa.bindparam("box", type_=sa.BigInteger),
         ids,
     )
-    for dialect, ids in among(_dp.c.post_id).items()
+    for dialect, ids in is_among().items()
 }
 FEW_BOXES = 3  # that are charged one by one on PostgreSQL, too
 FEW = 8  # posts that SQLite finds one by one sooner than as a list
@@ -75,13 +78,14 @@ _POSTGRES_CHARGE = sa.text("""
     RETURNING box.owner_id, box.box_id, box.name, box.role, box.uidvalidity, box.uidnext, box.highestmodseq,
         (SELECT a.quota_octets FROM account a WHERE a.owner_id = box.owner_id),
         (SELECT a.quota_messages FROM account a WHERE a.owner_id = box.owner_id)""")
-_POSTGRES_KNOWN = sa.text("""
+_POSTGRES_KNOWN = sa.text(f"""
     SELECT d.owner_id, d.box_id, uuid_send(d.post_id), min(d.uid)
     FROM unnest(CAST(:owners AS bigint[]), CAST(:boxes AS bigint[]), CAST(:ids AS uuid[]))
         AS k (owner_id, box_id, post_id)
     JOIN delivered_post d ON true
-    WHERE d.owner_id = k.owner_id AND d.box_id = k.box_id AND d.post_id = k.post_id
-    GROUP BY d.owner_id, d.box_id, d.post_id""")
+    WHERE d.owner_id = k.owner_id AND d.box_id + 0 = k.box_id AND d.post_id = k.post_id
+        AND {BEGIN.format("d.post_id")} = {BEGIN.format("k.post_id")}
+    GROUP BY d.owner_id, d.box_id, d.post_id""")  # noqa: S608
 _POSTGRES_INSERT = sa.text("""
     INSERT INTO delivered_post
         (owner_id, box_id, modseq, uid, internaldate, size, bits, post_id, keywords, savedate)
@@ -160,7 +164,7 @@ def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dic
             found[PostId(id_)] = Uid(uid)
         return found
     for page in chunks(ids):
-        for row in tx.execute(_KNOWN[tx.dialect], {"owner": owner, "box": box, "ids": list(page)}):
+        for row in tx.execute(_KNOWN[tx.dialect], {"owner": owner, "box": box, **among(tx.dialect, page)}):
             post, uid = PostId(row[0]), Uid(row[1])
             found[post] = min(uid, found.get(post, uid))
     return found

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from opostd.model.flags import FLAGGED, SEEN
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.store import schema
+from opostd.store.by_post import is_post
 from opostd.store.run import Group, Tx, reads
 
 HOUR_S, DAY_S = 3600, 86400
@@ -57,7 +58,7 @@ def places(tx: Tx, post: PostId) -> list[Place]:
     """The sources that have the post."""
     rows = tx.execute(
         sa.select(_dp.c.box_id, _dp.c.uid, _dp.c.savedate)
-        .where(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.post_id == post)
+        .where(_dp.c.owner_id == SYSTEM_OWNER, is_post(post))
         .order_by(_dp.c.box_id)
     )
     return [Place(BoxId(box), Uid(uid), savedate) for box, uid, savedate in rows]
@@ -95,7 +96,7 @@ def reach(tx: Tx, post: PostId) -> Reach:
     """
     ways = [
         _each(_sub.c.owner_id, subscribed=sa.literal(1), carried=sa.case((_sub.c.watermark >= place.uid, 1), else_=0))
-        .where(_sub.c.source_owner == SYSTEM_OWNER, _sub.c.source_box == place.source, _sub.c.joined < place.uid)
+        .where(_sub.c.source_box == place.source, _sub.c.joined < place.uid)
         for place in places(tx, post)
     ]  # fmt: skip
     has = _each(
@@ -103,7 +104,7 @@ def reach(tx: Tx, post: PostId) -> Reach:
         have=sa.literal(1),
         seen=_dp.c.bits.bitwise_and(SEEN),
         flagged=sa.case((_dp.c.bits.bitwise_and(FLAGGED) != 0, 1), else_=0),
-    ).where(_dp.c.post_id == post, _dp.c.owner_id != SYSTEM_OWNER)
+    ).where(is_post(post), _dp.c.owner_id != SYSTEM_OWNER)
     unread = _each(_unread.c.owner_id, dismissed=sa.literal(1)).where(_unread.c.post_id == post)
     rows = sa.union_all(*ways, has, unread).subquery()
     maxima = [sa.func.max(rows.c[name]).label(name) for name in _FACTS]
@@ -135,7 +136,7 @@ def _readers(tx: Tx, post: PostId) -> list[Reader]:
     for place in places(tx, post):
         rows = tx.execute(
             sa.select(_sub.c.owner_id, _sub.c.watermark >= place.uid).where(
-                _sub.c.source_owner == SYSTEM_OWNER, _sub.c.source_box == place.source, _sub.c.joined < place.uid
+                _sub.c.source_box == place.source, _sub.c.joined < place.uid
             )
         )
         for owner, has in rows:
@@ -145,9 +146,7 @@ def _readers(tx: Tx, post: PostId) -> list[Reader]:
     flags: dict[int, int] = {}
     saved: dict[int, int] = {}
     for owner, bits, savedate in tx.execute(
-        sa.select(_dp.c.owner_id, _dp.c.bits, _dp.c.savedate).where(
-            _dp.c.post_id == post, _dp.c.owner_id != SYSTEM_OWNER
-        )
+        sa.select(_dp.c.owner_id, _dp.c.bits, _dp.c.savedate).where(is_post(post), _dp.c.owner_id != SYSTEM_OWNER)
     ):
         flags[owner] = flags.get(owner, 0) | bits
         saved[owner] = min(savedate, saved.get(owner, savedate))
@@ -169,7 +168,7 @@ def arrivals(tx: Tx, post: PostId) -> list[tuple[int, int]]:
     """
     first = (
         sa.select(sa.func.min(_dp.c.savedate).label("saved"))
-        .where(_dp.c.post_id == post, _dp.c.owner_id != SYSTEM_OWNER)
+        .where(is_post(post), _dp.c.owner_id != SYSTEM_OWNER)
         .group_by(_dp.c.owner_id)
         .subquery()
     )
@@ -198,8 +197,6 @@ def over_time(hours: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def subscribers(tx: Tx, source: BoxId) -> int:
     """How many people read a source."""
     count: int = tx.execute(
-        sa.select(sa.func.count(_sub.c.owner_id.distinct())).where(
-            _sub.c.source_owner == SYSTEM_OWNER, _sub.c.source_box == source
-        )
+        sa.select(sa.func.count(_sub.c.owner_id.distinct())).where(_sub.c.source_box == source)
     ).scalar_one()
     return count

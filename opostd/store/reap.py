@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from opostd.model.ids import PostId
 from opostd.store import schema, search_index
+from opostd.store.by_post import among, is_among
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
 from opostd.store.run import Group, Tx, reads, writes
@@ -24,6 +25,9 @@ PAGE = 100
 GAP_S = 24 * 3600
 
 _post, _spool, _outgoing, _reap, _dp = schema.post, schema.spool, schema.outgoing, schema.reap, schema.delivered_post
+_aside = schema.set_aside
+_ASIDE = sa.select(_aside.c.post_id).where(_aside.c.post_id.in_(sa.bindparam("ids", expanding=True))).distinct()
+_DELIVERED = {dialect: sa.select(_dp.c.post_id).where(which).distinct() for dialect, which in is_among().items()}
 
 
 def oldest_id_after(seconds: int) -> PostId:
@@ -46,9 +50,8 @@ def referenced(tx: Tx, ids: Sequence[PostId]) -> set[PostId]:
     """Those of the posts that are in some box, a source's too, or set aside for one."""
     found: set[PostId] = set()
     for page in chunks(ids):
-        for table in (_dp, schema.set_aside):
-            rows = tx.execute(sa.select(table.c.post_id).where(table.c.post_id.in_(page)).distinct())
-            found.update(PostId(id_) for id_ in rows.scalars())
+        for query, asked in ((_DELIVERED[tx.dialect], among(tx.dialect, page)), (_ASIDE, {"ids": list(page)})):
+            found.update(PostId(id_) for id_ in tx.execute(query, asked).scalars())
     return found
 
 

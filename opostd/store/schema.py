@@ -23,7 +23,7 @@ from opostd.store.schema_groups import (
 )
 from opostd.store.types import PostIdType
 
-REVISION = "0024"
+REVISION = "0025"
 """What this program needs of each group; equal to the newest step in ``migrations/``."""
 
 __all__ = [
@@ -197,9 +197,7 @@ delivered_post = sa.Table(
     sqlite_with_rowid=False,
     postgresql_with={"fillfactor": "90"},
 )
-# By post, for "has this box the post already" and for the reaper.  The owner stands in it because a broadcast has a
-# row for each of 100,000 readers, which the question for one box must not walk over.
-sa.Index("delivered_post_post", delivered_post.c.post_id, delivered_post.c.owner_id)
+# Its index by post, for "has this box the post already" and for the reaper, is of by_post.
 
 expunged = sa.Table(
     "expunged",  # what has left a box, and with which change
@@ -218,7 +216,6 @@ subscription = sa.Table(
     metadata[Group.OWNER],
     key("owner_id"),
     key("target_box"),
-    big("source_owner"),
     key("source_box"),
     big("joined"),  # the source's last UID when it began
     big("watermark"),  # the last source UID handled; changed under the target box's lock only

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from opostd.model.ids import BoxId, OwnerId, Uid
+from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, Uid
 from opostd.model.records import Subscription
 from opostd.store import schema
 from opostd.store.database import chunks
@@ -20,7 +20,7 @@ Key = tuple[OwnerId, BoxId]
 
 _dp, _box, _sub = schema.delivered_post, schema.box, schema.subscription
 _SUBSCRIPTIONS = sa.select(
-    _sub.c.owner_id, _sub.c.target_box, _sub.c.source_owner, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
+    _sub.c.owner_id, _sub.c.target_box, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
 )  # fmt: skip
 _OF_TARGET = _SUBSCRIPTIONS.where(
     _sub.c.owner_id == sa.bindparam("owner"), _sub.c.target_box == sa.bindparam("target")
@@ -131,15 +131,13 @@ def _tails(tx: Tx, owner: OwnerId, sources: Sequence[BoxId]) -> list[tuple[Any, 
 
 def source_key(each: Subscription) -> Key:
     """Owner and box of the source."""
-    return each.source_owner, each.source
+    return SYSTEM_OWNER, each.source
 
 
 def subscription_of(row: Sequence[int]) -> Subscription:
     """The record of a row with all columns, in their order."""
-    owner, target, source_owner, source, joined, watermark = row
-    return Subscription(
-        OwnerId(owner), BoxId(target), OwnerId(source_owner), BoxId(source), Uid(joined), Uid(watermark)
-    )  # fmt: skip
+    owner, target, source, joined, watermark = row
+    return Subscription(OwnerId(owner), BoxId(target), BoxId(source), Uid(joined), Uid(watermark))
 
 
 def of_target(tx: Tx, owner: OwnerId, box: BoxId) -> list[Subscription]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid
 from opostd.model.records import Source, Subscription
 from opostd.store import schema
+from opostd.store.by_post import is_post
 from opostd.store.carrying import put
 from opostd.store.dialect import insert_new
 from opostd.store.locks import advance, lock
@@ -27,13 +28,11 @@ _dp, _sub = schema.delivered_post, schema.subscription
 def of_owner(tx: Tx, owner: OwnerId) -> list[Subscription]:
     """All subscriptions of an owner, by target and source."""
     rows = tx.execute(
-        sa.select(
-            _sub.c.owner_id, _sub.c.target_box, _sub.c.source_owner, _sub.c.source_box, _sub.c.joined, _sub.c.watermark
-        )
+        sa.select(_sub.c.owner_id, _sub.c.target_box, _sub.c.source_box, _sub.c.joined, _sub.c.watermark)
         .where(_sub.c.owner_id == owner)
         .order_by(_sub.c.target_box, _sub.c.source_box)
     )
-    return [Subscription(OwnerId(a), BoxId(b), OwnerId(c), BoxId(d), Uid(e), Uid(f)) for a, b, c, d, e, f in rows]
+    return [Subscription(OwnerId(a), BoxId(b), BoxId(c), Uid(d), Uid(e)) for a, b, c, d, e in rows]
 
 
 @reads(Group.OWNER)
@@ -42,7 +41,7 @@ def pending(tx: Tx, each: Subscription) -> tuple[int, int | None]:
     count, oldest = tx.execute(
         sa.select(sa.func.count(), sa.func.min(_dp.c.internaldate))
         .select_from(_dp)
-        .where(_dp.c.owner_id == each.source_owner, _dp.c.box_id == each.source, _dp.c.uid > each.watermark)
+        .where(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.box_id == each.source, _dp.c.uid > each.watermark)
     ).one()
     return count, oldest
 
@@ -52,9 +51,7 @@ def ways(tx: Tx, owner: OwnerId, post: PostId, known: Sequence[Source]) -> list[
     """The sources by which a post reached, or will reach, an owner; known: all sources."""
     by_box = {source.box: source for source in known}
     held = tx.execute(
-        sa.select(_dp.c.box_id, _dp.c.uid)
-        .where(_dp.c.owner_id == SYSTEM_OWNER, _dp.c.post_id == post)
-        .order_by(_dp.c.box_id)
+        sa.select(_dp.c.box_id, _dp.c.uid).where(_dp.c.owner_id == SYSTEM_OWNER, is_post(post)).order_by(_dp.c.box_id)
     )
     joined = {each.source: each.joined for each in of_owner(tx, owner)}
     return [
@@ -119,7 +116,6 @@ def move_step(tx: Tx, owner: OwnerId, old: BoxId, new: BoxId, source: BoxId, now
         row = {
             "owner_id": owner,
             "target_box": new,
-            "source_owner": each.source_owner,
             "source_box": source,
             "joined": each.joined,
             "watermark": each.watermark,

@@ -20,11 +20,13 @@ from opostd.model.flags import FLAGGED, SEEN, UNCHARGED
 from opostd.model.ids import SYSTEM_OWNER, BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.records import Withdraw
 from opostd.store import posts, queue, schema
+from opostd.store.by_post import is_post
 from opostd.store.database import chunks
 from opostd.store.dialect import inserted
 from opostd.store.locks import advance, charge
 from opostd.store.names import INBOX
 from opostd.store.run import Group, Store, Tx, reads, writes
+from opostd.store.types import PostIdType
 
 log = logging.getLogger("opostd.store")
 
@@ -38,7 +40,9 @@ DUE_AT_ONCE = 20
 _dp, _w = schema.delivered_post, schema.withdrawal
 _FIELDS = (_w.c.post_id, _w.c.policy, _w.c.begins, _w.c.next_at, _w.c.removed, _w.c.removed_seen, _w.c.kept,
            _w.c.kept_seen, _w.c.by)  # fmt: skip
-_HELD = sa.select(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits).where(_dp.c.post_id == sa.bindparam("post"))
+_HELD = sa.select(_dp.c.owner_id, _dp.c.box_id, _dp.c.uid, _dp.c.bits).where(
+    is_post(sa.bindparam("post", type_=PostIdType()))
+)
 _THIS = (_w.c.owner_id == SYSTEM_OWNER, _w.c.post_id == sa.bindparam("w_post"))
 
 

@@ -223,7 +223,7 @@ def look_at_source(tx: Tx, owner: OwnerId, box: BoxId) -> list[tuple[PostId, int
     for row in each:
         rows = tx.execute(
             sa.select(dp.c.post_id, dp.c.size).where(
-                dp.c.owner_id == row.source_owner, dp.c.box_id == row.source_box, dp.c.uid > row.watermark
+                dp.c.owner_id == SYSTEM_OWNER, dp.c.box_id == row.source_box, dp.c.uid > row.watermark
             )
         )
         found += [(PostId(post), size) for post, size in rows]
@@ -239,7 +239,7 @@ def insert_and_store_newest(tx: Tx, owner: OwnerId, box: BoxId, rows: list[tuple
         tx.execute(
             sa.update(sub)
             .where(sub.c.owner_id == owner, sub.c.target_box == box, sub.c.source_box == each.source_box)
-            .values(watermark=sourcing.last_uid(tx, each.source_owner, each.source_box))
+            .values(watermark=sourcing.last_uid(tx, SYSTEM_OWNER, each.source_box))
         )
 
 

@@ -35,6 +35,11 @@ def a_delivery(id_: PostId | None = None, date: int = NOW, bits: int = 0, keywor
     return Delivery(id_ or new_post_id(), 100, date, bits, tuple(keywords))
 
 
+def arriving(count: int, at_ms: int = NOW * 1000) -> list[PostId]:
+    """Ids of posts that have come some milliseconds apart, as one makes them who does something else in between."""
+    return [PostId((at_ms + 7 * number).to_bytes(6, "big") + new_post_id()[6:]) for number in range(count)]
+
+
 class World:
     """A store with people and groups, and short words for what tests do."""
 

@@ -27,7 +27,7 @@ KEY_OF = {
 # and who has looked at their mail go over all owners (rule 1); step 0012 of the directory over all groups.
 SCATTERS = (
     re.compile(r"SELECT address\.addr, .*FROM address\s+WHERE address\.kind = ", re.IGNORECASE | re.DOTALL),
-    re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_owner = ", re.IGNORECASE | re.DOTALL),
+    re.compile(r"SELECT .*FROM subscription\s+WHERE subscription\.source_box = ", re.IGNORECASE | re.DOTALL),
     re.compile(
         r"SELECT delivered_post\.owner_id, delivered_post\.bits, delivered_post\.savedate\s+FROM delivered_post\s+"
         r"WHERE delivered_post\.post_id = ",
@@ -38,7 +38,9 @@ SCATTERS = (
         r"FROM delivered_post\s+WHERE delivered_post\.post_id = ",
         re.IGNORECASE,
     ),
-    re.compile(r"SELECT DISTINCT .*FROM delivered_post\s+WHERE delivered_post\.post_id IN", re.IGNORECASE | re.DOTALL),
+    re.compile(
+        r"SELECT DISTINCT .*FROM delivered_post\s+WHERE delivered_post\.post_id (IN|= any)", re.IGNORECASE | re.DOTALL
+    ),
     re.compile(
         r"SELECT delivered_post\.owner_id AS owner_id, .*FROM delivered_post\s+WHERE delivered_post\.post_id = ",
         re.IGNORECASE | re.DOTALL,
