@@ -19,7 +19,9 @@ from opostd.store import boxes, flags, moves
 
 MAX_PAGE = 200
 # Nothing of a message runs, is fetched, or can be taken for a page of this server
-MESSAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; sandbox"
+MESSAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'none'; sandbox"
+)
 
 
 class Change(BaseModel):

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
 from opostd.checks import arc, dkim, dmarc, results, spf
@@ -25,6 +23,7 @@ from opostd.checks.resolver import Dns
 from opostd.checks.spf import Spf
 from opostd.config import CheckSettings
 from opostd.intake.message import Field, Message
+from opostd.model.networks import parsed
 
 T = TypeVar("T")
 log = logging.getLogger("opostd.checks")
@@ -82,7 +81,7 @@ class Checks:
 
     async def check(self, message: Message, *, peer: str, helo: str, mail_from: str) -> Findings:
         """message: as it came.  peer: an address; a client by a UNIX socket has none and is not asked about."""
-        address = _address(peer)
+        address = parsed(peer)
         if address is None or not self.active or address.is_loopback:
             return Findings(Verdict.TAKE, None)
         loop = asyncio.get_running_loop()
@@ -110,12 +109,9 @@ class Checks:
 
     async def passes_spf(self, peer: str, helo: str, mail_from: str) -> bool:
         """Whether this peer may send for this sender, as far as the DNS says so in time."""
-        try:
-            address = ip_address(peer.partition("%")[0])
-        except ValueError:
+        address = parsed(peer)
+        if address is None:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
         deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
         found, _ = await _until(deadline, spf.check(self._dns, address, mail_from, helo), (Spf.TEMPERROR, ""))
         return found is Spf.PASS
@@ -167,15 +163,6 @@ class Checks:
         if wanted and policy.percent < 100 and self._chance() * 100 >= policy.percent:
             wanted -= 1
         return (Verdict.TAKE, Verdict.JUNK, Verdict.DMARC)[wanted]
-
-
-@lru_cache(256)  # most mail comes from a few servers
-def _address(peer: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 async def _until(deadline: float, work: Coroutine[Any, Any, T], otherwise: T) -> T:

@@ -1,23 +1,18 @@
 """What the HTTP door offers to those who answer."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opostd.auth.login import Authenticator
 from opostd.config import Settings
 from opostd.intake.intake import Intake
+from opostd.model.clock import wall_clock
 from opostd.model.counts import Counts
 from opostd.model.ids import OwnerId
 from opostd.model.records import Quota
 from opostd.nouns.bodies import Cleaner
 from opostd.store.activity import Activity
 from opostd.store.run import Store
-
-
-def wall_clock() -> int:
-    """Seconds since 1970."""
-    return int(time.time())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,12 @@ from opostd.imap.binding import channel_bindings
 from opostd.imap.connection import Connection
 from opostd.imap.hub import Hub
 from opostd.imap.posts import Posts
-from opostd.imap.session import Services, wall_clock
+from opostd.imap.session import Services
 from opostd.imap.state.machine import State
 from opostd.imap.users import UserCounts
 from opostd.intake.intake import Intake
 from opostd.intake.rounds import Loop
+from opostd.model.clock import wall_clock
 from opostd.model.counts import Counts
 from opostd.model.errors import OpostError
 from opostd.model.ids import OwnerId

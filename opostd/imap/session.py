@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from opostd.imap.state.wishes import Wishes
 from opostd.imap.values.responses import Condition, Done, Response
 from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
+from opostd.model.clock import wall_clock
 from opostd.model.counts import Counts
 from opostd.model.ids import BoxId, ModSeq
 from opostd.model.records import UNLIMITED, Account, Quota
@@ -31,11 +31,6 @@ IMAP4REV2 = "IMAP4REV2"
 
 Reply = AsyncIterator[Response | bytes | Done]
 """What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
-
-
-def wall_clock() -> int:
-    """Seconds since 1970, for INTERNALDATE and the like; timeouts use the loop's own clock."""
-    return int(time.time())
 
 
 @dataclass(frozen=True, slots=True)

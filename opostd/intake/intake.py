@@ -8,7 +8,6 @@ cancelled takes back nothing that has begun; the octets kept are never changed a
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -35,6 +34,7 @@ from opostd.intake.tell import Teller
 from opostd.intake.trace import Trace, completed, received, return_path, without_forgeries
 from opostd.intake.verp import failed_paths, token_of
 from opostd.mime.facts import new_post
+from opostd.model.clock import wall_clock
 from opostd.model.errors import NoSuchAddress, NotAllowed, OverQuota, Unavailable
 from opostd.model.ids import NOBODY, BoxId, OwnerId, PostId, Uid, post_id_text
 from opostd.model.mailing import NO_TERMS, Mailing, Origin, Outside, Place, Recipient, Service, Target, Terms, Wish
@@ -52,11 +52,6 @@ log = logging.getLogger("opostd.intake")
 DELIVERY_PATIENCE_S = 5.0  # the post is kept: a box that cannot be reached now keeps nobody from the 250
 GROUPS = GroupSettings()
 CLOSE_PATIENCE_S = 4.0  # of the 10 s that a stop may take, should the database be away
-
-
-def wall_clock() -> int:
-    """Seconds since 1970."""
-    return int(time.time())
 
 
 class Intake:

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 
 from opostd.intake.message import Field, Message, field
 from opostd.model.ids import PostId, post_id_text
+from opostd.model.networks import parsed
 
 # What the client may have said of itself and we repeat; a comment, a quote or a space would change the field.
 _FOREIGN = re.compile(r"[^A-Za-z0-9._:%+\-\[\]]")
@@ -54,12 +55,9 @@ def _date(now: int) -> str:
 @lru_cache(256)  # and many from one server
 def _literal(peer: str) -> str:
     """An address literal (RFC 5321 4.1.3)."""
-    try:
-        ip = ip_address(peer.partition("%")[0])
-    except ValueError:
+    ip = parsed(peer)
+    if ip is None:
         return "local"  # a UNIX socket
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
     return f"[IPv6:{ip}]" if isinstance(ip, IPv6Address) else f"[{ip}]"
 
 

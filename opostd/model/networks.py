@@ -1,11 +1,18 @@
 """Addresses of clients, as a socket or a proxy names them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
 
 
+def host_of(address: object) -> str:
+    """The address in what ``get_extra_info`` says of a peer; empty for a UNIX socket, or for nothing."""
+    return str(address[0]) if isinstance(address, tuple) and address else ""
+
+
+@lru_cache(256)  # most come from a few
 def parsed(peer: str) -> IPv4Address | IPv6Address | None:
     """The address, an IPv4 one written as IPv6 as IPv4; None for what is no address."""
     try:

@@ -7,10 +7,10 @@ is looked at.
 
 import logging
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from opostd.config import GreylistSettings
-from opostd.model.networks import is_among
+from opostd.model.networks import is_among, parsed
 from opostd.store import greylist
 from opostd.store.greylist import Times
 from opostd.store.run import Store
@@ -54,10 +54,7 @@ class Greylist:
 
 def network_of(peer: str) -> str:
     """The network that counts as one client; empty for a peer without an address."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
+    address = parsed(peer)
+    if address is None:
         return ""  # by a UNIX socket
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
     return str(ip_network((address, IPV4_BITS if address.version == 4 else IPV6_BITS), strict=False))

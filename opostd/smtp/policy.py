@@ -7,9 +7,9 @@ nothing is relayed for anybody who has not logged in; being an administrator len
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from opostd.model.networks import host_of, is_own_machine
 from opostd.smtp import reply as say
 from opostd.smtp.extensions import DoorKind
 from opostd.smtp.path import Path
@@ -36,13 +36,7 @@ POLICIES = {
 
 def is_loopback(address: Any) -> bool:
     """Whether a socket address, as ``get_extra_info`` gives it, is on this machine."""
-    try:
-        ip = ip_address(str(address[0]).partition("%")[0])
-    except (TypeError, ValueError, IndexError):
-        return False  # a UNIX socket, or nothing: not by this rule
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped.is_loopback
-    return ip.is_loopback
+    return is_own_machine(host_of(address))  # a UNIX socket, or nothing: not by this rule
 
 
 def is_local(path: Path, domains: Iterable[str]) -> bool:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
+from opostd.model.networks import host_of, is_among
+
 log = logging.getLogger("opostd.smtp")
 
 Network = IPv4Network | IPv6Network
@@ -79,13 +81,7 @@ def _binary(data: bytes) -> Header | None:
 
 def is_listed(peer: Any, networks: Sequence[Network]) -> bool:
     """Whether a socket address, as ``get_extra_info`` gives it, is in one of them."""
-    try:
-        ip = ip_address(str(peer[0]).partition("%")[0])
-    except (TypeError, ValueError, IndexError):
-        return False
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in network for network in networks)
+    return is_among(host_of(peer), networks)
 
 
 class Front(asyncio.Protocol):

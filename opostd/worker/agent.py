@@ -12,8 +12,9 @@ import random
 from collections.abc import Callable, Sequence
 
 from opostd.config import QueueSettings, RelaySettings
-from opostd.intake.intake import Intake, wall_clock
+from opostd.intake.intake import Intake
 from opostd.intake.schedule import Schedule
+from opostd.model.clock import wall_clock
 from opostd.model.errors import LostPost, Unavailable
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.mailing import Origin

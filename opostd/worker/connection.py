@@ -10,9 +10,9 @@ import base64
 import contextlib
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Self
 
+from opostd.model.networks import host_of, is_own_machine
 from opostd.worker.answer import Answer, BadAnswer, answer, read_line
 from opostd.worker.dane import vouched_for
 from opostd.worker.host import Host, NoService, NoSuchDomain, chain_of, context_for
@@ -199,11 +199,7 @@ class Connection:
 
 
 def _on_loopback(writer: asyncio.StreamWriter) -> bool:
-    peer = writer.get_extra_info("peername")
-    try:
-        return ip_address(str(peer[0]).partition("%")[0]).is_loopback
-    except (ValueError, TypeError, IndexError):
-        return False
+    return is_own_machine(host_of(writer.get_extra_info("peername")))
 
 
 def _base64(text: str) -> str:

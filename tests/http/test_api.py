@@ -44,6 +44,7 @@ def test_a_post_is_written_read_marked_moved_and_removed(site: Site) -> None:
         assert "<strong>you</strong>" in html.text
         assert "<script" not in html.text
         assert "sandbox" in html.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in html.headers["content-security-policy"]
         raw = carl.get(f"{where}/raw")
         assert raw.headers["content-type"] == "message/rfc822"
         assert len(raw.content) == found["size"] == int(raw.headers["content-length"])
