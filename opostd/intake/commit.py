@@ -57,7 +57,7 @@ def keep(
         queue.done(tx, done)
     if items:
         posts.accept(tx, items, now, delivered=frozenset(each.post for _, _, those in orders for each in those))
-    found = deliver_many(tx, orders, now, quota)
+    found = deliver_many(tx, orders, now, quota, new=True)
     delivered = [each for each in found if isinstance(each, Delivered)]
     if len(delivered) < len(found):
         raise _Apart

@@ -73,18 +73,19 @@ def deliver(
 
 @writes(Group.OWNER)
 def deliver_many(
-    tx: Tx, deliveries: Sequence[Order], now: int, default: Quota | None = UNLIMITED
+    tx: Tx, deliveries: Sequence[Order], now: int, default: Quota | None = UNLIMITED, *, new: bool = False
 ) -> list[Delivered | NoSuchBox | OverQuota]:
     """``deliver`` for several boxes in one transaction; in the place of a box that cannot take its posts, the error.
 
-    The same box may stand there several times: its posts go in in the order given.
+    The same box may stand there several times: its posts go in in the order given.  new: the same transaction keeps
+    these posts, so that they are in no box yet, and none is looked for unless an earlier try may have put it there.
     """
     lots: dict[Key, _Lot] = {}
     for owner, box, posts in deliveries:
         lot = lots.setdefault((owner, box), _Lot((owner, box)))
         lot.posts += posts
     # Ascending, so that two of these never wait for each other.
-    over = _put(tx, [lots[key] for key in sorted(lots)], now, default)
+    over = _put(tx, [lots[key] for key in sorted(lots)], now, default, new and not tx.again)
     results: list[Delivered | NoSuchBox | OverQuota] = []
     for at, (owner, box, posts) in enumerate(deliveries):
         lot = lots[owner, box]
@@ -93,7 +94,7 @@ def deliver_many(
         elif len(deliveries) == 1:
             results.append(OverQuota("over quota"))
         else:  # what has room goes in, in the order given; its box is locked already
-            results += deliver_many(tx, [deliveries[at]], now, default)
+            results += deliver_many(tx, [deliveries[at]], now, default, new=new)
     return results
 
 
@@ -111,9 +112,11 @@ class _Lot:
     def bits(self) -> int:
         return UNCHARGED if self.key[0] == SYSTEM_OWNER else 0
 
-    def charge(self, posts: Collection[Delivery], sign: int, modseqs: int) -> Charge:
+    def charge(
+        self, posts: Collection[Delivery], sign: int, modseqs: int, ids: Sequence[PostId] = ()
+    ) -> Charge:  # fmt: skip
         octets, messages = (0, 0) if self.bits else (sum(each.size for each in posts), len(posts))
-        return Charge(self.key, sign * octets, sign * messages, sign * len(posts), modseqs)
+        return Charge(self.key, sign * octets, sign * messages, sign * len(posts), modseqs, ids)
 
     def result(self, posts: Sequence[Delivery]) -> Delivered | NoSuchBox:
         if self.box is None:
@@ -123,11 +126,18 @@ class _Lot:
         return Delivered(self.box.uidvalidity, uids, self.box.highestmodseq, fresh)
 
 
-def _put(tx: Tx, lots: Sequence[_Lot], now: int, default: Quota | None) -> set[OwnerId]:
-    """Puts in what there is room for; the owners who have no room for all of theirs, and were given nothing."""
+def _put(tx: Tx, lots: Sequence[_Lot], now: int, default: Quota | None, in_no_box: bool) -> set[OwnerId]:
+    """Puts in what there is room for; the owners who have no room for all of theirs, and were given nothing.
+
+    in_no_box: they are in none yet, but for what is ``again``.
+    """
     # The locks first, with as many UIDs as may be needed; what is there already is given back.
-    ids = [tuple(dict.fromkeys(each.post for each in lot.posts)) for lot in lots]
-    charges = [replace(lot.charge(lot.posts, 1, 1), ids=those) for lot, those in zip(lots, ids, strict=True)]
+    charges = [
+        lot.charge(
+            lot.posts, 1, 1, tuple(dict.fromkeys(each.post for each in lot.posts if each.again or not in_no_box))
+        )
+        for lot in lots
+    ]
     charged = charge_all(tx, charges)
     limits: dict[OwnerId, quota.Own] = {}
     back: list[Charge] = []

@@ -1,6 +1,6 @@
 """The few statements that the two databases spell differently."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -92,9 +92,21 @@ def insert_delivered(
         here = {"owner": owner, "box": box, "modseq": modseq, "savedate": savedate}
         tx.count(_DELIVERED_ARRAYS, {**here, **columns, "posts": posts})
     else:
-        same = {"owner_id": owner, "box_id": box, "modseq": modseq, "savedate": savedate}
-        names = ("uid", "internaldate", "size", "bits", "post_id", "keywords")
-        tx.count_many(_DELIVERED, [{**same, **dict(zip(names, row, strict=True))} for row in rows])
+        insert_rows(tx, savedate, [((owner, box), modseq, row) for row in rows])
+
+
+def insert_rows(tx: Tx, savedate: int, rows: Iterable[tuple[tuple[OwnerId, BoxId], ModSeq, NewRow]]) -> None:
+    """SQLite: new rows of any boxes, with the modseq of each: one statement, run for each of them."""
+    tx.count_many(
+        _DELIVERED,
+        [
+            {
+                "owner_id": owner, "box_id": box, "modseq": modseq, "savedate": savedate, "uid": uid,
+                "internaldate": internaldate, "size": size, "bits": bits, "post_id": post, "keywords": keywords,
+            }
+            for (owner, box), modseq, (uid, internaldate, size, bits, post, keywords) in rows
+        ],
+    )  # fmt: skip
 
 
 def inserted(tx: Tx, table: sa.Table, row: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from opostd.model.records import Box
 from opostd.store import schema
 from opostd.store.by_post import BEGIN, among, is_among
 from opostd.store.database import chunks
-from opostd.store.dialect import NewRow, insert_delivered, unindexed
+from opostd.store.dialect import NewRow, insert_rows, unindexed
 from opostd.store.locks import CHARGE, GIVE_BACK, box_of, charge, checked_uids
 from opostd.store.run import Tx
 
@@ -25,7 +25,7 @@ Key = tuple[OwnerId, BoxId]
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """So much more of a box, or less; ids: posts that may be in it."""
+    """So much more of a box, or less; ids: posts that may be in it, and are looked for."""
 
     key: Key
     octets: int
@@ -109,7 +109,8 @@ def charge_all(tx: Tx, charges: Sequence[Charge]) -> dict[Key, Charged]:
                 box, *limits = charge(tx, *each.key, each.octets, each.messages, uids=each.uids, modseqs=each.modseqs)
             except NoSuchBox:
                 continue
-            found[each.key] = Charged(box, (limits[0], limits[1]), known_uids(tx, *each.key, each.ids))
+            known = known_uids(tx, *each.key, each.ids) if each.ids else {}
+            found[each.key] = Charged(box, (limits[0], limits[1]), known)
         return found
     if not charges:
         return found
@@ -173,11 +174,7 @@ def known_uids(tx: Tx, owner: OwnerId, box: BoxId, ids: Sequence[PostId]) -> dic
 def insert_all(tx: Tx, savedate: int, rows: Sequence[tuple[Key, ModSeq, NewRow]]) -> None:
     """New rows of boxes that are locked."""
     if tx.dialect != "postgresql":
-        by_box: dict[tuple[Key, ModSeq], list[NewRow]] = {}
-        for key, modseq, row in rows:
-            by_box.setdefault((key, modseq), []).append(row)
-        for ((owner, box), modseq), those in by_box.items():
-            insert_delivered(tx, owner, box, modseq, savedate, those)
+        insert_rows(tx, savedate, rows)
         return
     for page in chunks(rows):
         columns: dict[str, Any] = {

@@ -5,6 +5,7 @@ on a connection goes through SQLAlchemy all the same, so that whoever listens to
 PostgreSQL's statements go by ``exchange``.
 """
 
+import operator
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,11 @@ class _Compiled:
             else:
                 self._fixed[name] = processor(self._fixed[name])
 
+    @property
+    def plain(self) -> bool:
+        """Whether what is given is all that it takes, as it is."""
+        return not self._convert and self._fixed.keys() <= set(self._given)
+
     def bound(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self._fixed, **{name: parameters[name] for name in self._given}}
         for name, processor in self._convert.items():
@@ -77,7 +83,14 @@ class _SQLite:
         self._compiled = _Compiled(statement, connection.dialect)
         self._driver: Any = connection.connection.dbapi_connection
 
-    def _bound(self, parameters: Mapping[str, Any]) -> Any:
+        order = self._compiled.order
+        # Of most statements every parameter is given, and taken as it is: then nothing of ours runs for each
+        if order is not None and len(order) > 1 and self._compiled.plain:
+            self._bound: Callable[[Mapping[str, Any]], Any] = operator.itemgetter(*order)
+        else:
+            self._bound = self._converted
+
+    def _converted(self, parameters: Mapping[str, Any]) -> Any:
         bound, order = self._compiled.bound(parameters), self._compiled.order
         return bound if order is None else [bound[name] for name in order]
 
@@ -106,6 +119,7 @@ class PostgresText:
 
     def __init__(self, statement: sa.Executable, dialect: sa.Dialect) -> None:
         self._compiled = _Compiled(statement, dialect)
+        self._plain = self._compiled.plain
         self._names: list[str] = []
         self._text = _PLACE.sub(self._numbered, self._compiled.text).replace("%%", "%")
 
@@ -116,7 +130,7 @@ class PostgresText:
 
     def call(self, parameters: Mapping[str, Any]) -> Call:
         """One run of it."""
-        bound = self._compiled.bound(parameters)
+        bound = parameters if self._plain else self._compiled.bound(parameters)
         values, formats = [], []
         for name in self._names:
             value, format_ = dumped(bound[name])
@@ -204,12 +218,21 @@ def exchange_of(connection: sa.Connection) -> Exchange | None:
     return found
 
 
-def ready(statement: sa.Executable, connection: sa.Connection) -> Ready | None:
+Known = dict[sa.Executable, Ready | None]
+"""The statements that a connection has run; None: once, by SQLAlchemy."""
+
+
+def known_of(connection: sa.Connection) -> Known:
+    """Those of this connection."""
+    found: Known = connection.info.setdefault(_KNOWN, {})
+    return found
+
+
+def ready(statement: sa.Executable, connection: sa.Connection, known: Known) -> Ready | None:
     """The statement, ready to run; None where this connection has not run it before: run it with SQLAlchemy.
 
-    statement: one object for ever, or the cache grows; without ``IN`` lists.
+    statement: one object for ever, or the cache grows; without ``IN`` lists.  known: ``known_of`` the connection.
     """
-    known: dict[sa.Executable, Ready | None] = connection.info.setdefault(_KNOWN, {})
     found = known.get(statement)
     if found is None:
         if statement in known:

@@ -7,17 +7,18 @@ import sqlalchemy as sa
 
 from opostd.model.ids import BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
-from opostd.store.ready import ReadyPostgres, exchange_of, ready
+from opostd.store.ready import Ready, ReadyPostgres, exchange_of, known_of, ready
 
 
 class Tx:
     """A transaction on one group of tables, handed to the functions of the store."""
 
-    __slots__ = ("_connection", "_exchange", "again", "dialect", "hints", "idle")
+    __slots__ = ("_connection", "_exchange", "_known", "again", "dialect", "hints", "idle")
 
     def __init__(self, connection: sa.Connection, again: bool = False) -> None:
         self._connection = connection
         self._exchange = exchange_of(connection)
+        self._known = known_of(connection)
         self.again = again  # this is not the first try: an earlier one may have been committed
         self.dialect = connection.dialect.name
         self.hints: list[BoxHint] = []
@@ -38,7 +39,7 @@ class Tx:
         A third of the time of ``execute``, for the few statements that every command runs.  No list parameters, no
         column whose values SQLAlchemy would convert; a driver's own errors, which ``retry`` knows as well.
         """
-        if (known := ready(statement, self._connection)) is not None:
+        if (known := self._ready(statement)) is not None:
             return known.run(parameters)[0]
         return [tuple(row) for row in self.execute(statement, dict(parameters))]
 
@@ -48,7 +49,7 @@ class Tx:
         Each sees what was committed before it began, the second what was when the first had its locks.
         """
         if self._exchange is not None:
-            known = [ready(statement, self._connection) for statement, _ in asked]
+            known = [self._ready(statement) for statement, _ in asked]
             calls = [
                 each.call(parameters)
                 for each, (_, parameters) in zip(known, asked, strict=True)
@@ -66,14 +67,14 @@ class Tx:
 
     def count(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> int:
         """As ``rows``, for a statement without rows: how many it has changed."""
-        if (known := ready(statement, self._connection)) is not None:
+        if (known := self._ready(statement)) is not None:
             return known.run(parameters)[1]
         return self.execute(statement, dict(parameters)).rowcount
 
     def count_many(self, statement: sa.Executable, parameters: Sequence[Mapping[str, Any]]) -> int:
         """As ``count``, once for each of the parameters."""
         changed = 0
-        while parameters and (known := ready(statement, self._connection)) is None:
+        while parameters and (known := self._ready(statement)) is None:
             changed += self.execute(statement, dict(parameters[0])).rowcount
             parameters = parameters[1:]
         return changed + (known.run_many(parameters) if parameters and known is not None else 0)
@@ -83,11 +84,14 @@ class Tx:
 
         An error of it is raised there, or by COMMIT.
         """
-        while parameters and (known := ready(statement, self._connection)) is None:
+        while parameters and (known := self._ready(statement)) is None:
             self.execute(statement, dict(parameters[0])).close()
             parameters = parameters[1:]
         if parameters and known is not None:
             known.later(parameters)
+
+    def _ready(self, statement: sa.Executable) -> Ready | None:
+        return self._known.get(statement) or ready(statement, self._connection, self._known)
 
     def _flush(self) -> None:
         if self._exchange is not None:

@@ -1,19 +1,24 @@
 """SQLite in one file: a message is kept and put into its boxes by one commit, with no row in the spool."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from opostd.config import StoreSettings
+from opostd.intake.commit import keep
 from opostd.intake.intake import NewMessage
 from opostd.model.errors import NoSuchBox, OverQuota, Unavailable
-from opostd.model.ids import BoxId
+from opostd.model.ids import BoxId, Uid
+from opostd.model.mailing import Mailing
 from opostd.store import boxes, queue, quota
-from opostd.store.run import Store
+from opostd.store.delivery import Delivered, Delivery
+from opostd.store.run import Group, Store, Tx, writes
 from tests.intake.test_intake import GIVES_UP_S, Faults
-from tests.intake.world import add_groups, text, world
+from tests.intake.world import NOW, add_groups, text, world
+from tests.store.world import new_post
 from tests.support.mail import to
 
 
@@ -83,6 +88,35 @@ def test_a_commit_whose_answer_is_lost(one_file: Store, faults: Faults) -> None:
             await here.intake.append([NewMessage(text("a")), NewMessage(text("b"))], box.owner, box.box)
             assert await here.subjects("anna") == ["s1", "s2", "a", "b"]
             await here.queue_is_empty()
+
+    asyncio.run(main())
+
+
+def test_new_posts_are_looked_for_in_no_box(one_file: Store) -> None:
+    """Unless an earlier try may have put them there: then in each, and nothing is there twice."""
+
+    async def main() -> None:
+        async with world(one_file) as here:
+            targets = await here.targets("anna", "bob")
+            mailing = Mailing(new_post())
+            said: list[str] = []
+
+            @writes(Group.POST)
+            def traced(tx: Tx, again: bool) -> list[Delivered]:
+                driver = tx._connection.connection.dbapi_connection
+                assert isinstance(driver, sqlite3.Connection)
+                one = Delivery(mailing.post.facts.id, 9, NOW, again=again)
+                driver.set_trace_callback(said.append)
+                try:
+                    return keep(tx, [], [mailing], NOW, [(each.owner, each.box, [one]) for each in targets])
+                finally:
+                    driver.set_trace_callback(None)
+
+            for again, looks, fresh in ((False, 0, 1), (True, 2, 0)):
+                said.clear()
+                found = await one_file.run(traced, again)
+                assert [(each.uids, each.fresh) for each in found] == [((Uid(1),), fresh)] * 2
+                assert sum("FROM delivered_post" in each for each in said) == looks, said
 
     asyncio.run(main())
 
