@@ -4,7 +4,7 @@ What was accepted is looked at again when it is delivered, where the truth is.  
 for a while: where nothing is limited, a recipient costs no look at the store.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from opostd.model.errors import OverQuota
@@ -53,18 +53,30 @@ class Fullness:
         used = await self.store.run(quota.usage, owner)
         return not used.plus(octets or 1, 1).exceeds(limits)
 
+    async def ahead(self, owners: Set[OwnerId]) -> None:
+        """Asks at once for the limits that ``check`` of places of these will ask for.  Raises Unavailable."""
+        if new := sorted(owners - self._own.keys()):
+            hints = self._listen()
+            self._remember(await self.store.run(quota.owns, new), hints)
+
     async def _limits(self, owner: OwnerId) -> Own:
-        if self._stop_listening is None:
-            self._stop_listening = self.store.listen(self._hint)
         found = self._own.get(owner)
         if found is None:
-            if len(self._own) >= MAX_REMEMBERED:
-                self._own.clear()
-            hints = self._hints
+            hints = self._listen()
             found = await self.store.glance(quota.own, owner)
-            if hints == self._hints:  # else it may have changed since it was read
-                self._own[owner] = found
+            self._remember({owner: found}, hints)
         return found
+
+    def _listen(self) -> int:
+        if self._stop_listening is None:
+            self._stop_listening = self.store.listen(self._hint)
+        return self._hints
+
+    def _remember(self, limits: Mapping[OwnerId, Own], hints: int) -> None:
+        if len(self._own) + len(limits) > MAX_REMEMBERED:
+            self._own.clear()
+        if hints == self._hints:  # else they may have changed since they were read
+            self._own.update(limits)
 
     def _hint(self, hint: BoxHint) -> None:
         """A hint without a box: the account has changed; without an owner: anything may have."""

@@ -27,7 +27,7 @@ from opostd.intake.groups import Groups
 from opostd.intake.indexing import Indexing
 from opostd.intake.message import Message, read
 from opostd.intake.retry import FIRST_PAUSE_S, Retry
-from opostd.intake.route import Router, once_each
+from opostd.intake.route import NOTHING, Known, Router, once_each
 from opostd.intake.schedule import Schedule
 from opostd.intake.senders import check_authors
 from opostd.intake.tell import Teller
@@ -157,12 +157,18 @@ class Intake:
         await self._deliverer.cancel()
         await self._commit.cancel()
 
-    async def route(self, address: str, account: Account | None) -> tuple[Place, ...]:
+    async def ahead(self, addresses: Sequence[str]) -> Known:
+        """What ``route`` and ``check_room`` will ask of these, asked at once.  Raises Unavailable."""
+        known = await self._router.ahead(addresses)
+        await self._fullness.ahead({row.owner for row in known.values() if row is not None})
+        return known
+
+    async def route(self, address: str, account: Account | None, known: Known = NOTHING) -> tuple[Place, ...]:
         """The places that an address leads to, each once.  account: who sends, None for somebody from outside.
 
-        Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
+        known: of ``ahead``, just now.  Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
         """
-        return await self._router.route(address, account)
+        return await self._router.route(address, account, known)
 
     async def recipient(self, address: str, account: Account | None) -> Recipient:
         """``route``, as a recipient of whom nothing else was said."""

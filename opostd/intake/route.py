@@ -10,8 +10,9 @@ administrator.
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from opostd.intake.rights import asks_below, asks_for_roles, is_held, may_post
 from opostd.intake.verp import return_path, token_of
@@ -31,6 +32,12 @@ GLANCE = 8  # addresses that the loop itself may look for
 POSTMASTER = "postmaster"
 
 
+Known = Mapping[str, Address | None]
+"""What folded addresses lead to, where that was asked for; None: to nothing."""
+
+NOTHING: Known = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Router:
     """Looks addresses up.  domains: ours; relay: whether mail may leave."""
@@ -41,8 +48,22 @@ class Router:
     # An INBOX is neither deleted nor renamed (RFC 9051 6.3.6), and an owner's id is never given again.
     _inboxes: dict[OwnerId, BoxId] = field(default_factory=dict)
 
-    async def route(self, address: str, account: Account | None) -> tuple[Place, ...]:
+    async def ahead(self, addresses: Sequence[str]) -> Known:
+        """What ``route`` will ask of these first, asked at once; INBOXes are remembered.  Raises Unavailable."""
+        addrs: dict[str, None] = {}
+        for address in addresses:
+            with contextlib.suppress(BadAddress):  # of another server, or none: ``route`` has the answer
+                addrs[accounts.fold_address(address, self.domains)] = None
+        rows = await self._look_up(list(addrs))
+        new = {row.owner for row in rows.values() if row.kind is AddressKind.USER} - self._inboxes.keys()
+        if new:
+            self._remember(await self.store.run(boxes.inboxes, sorted(new)))
+        return {addr: rows.get(addr) for addr in addrs}
+
+    async def route(self, address: str, account: Account | None, known: Known = NOTHING) -> tuple[Place, ...]:
         """The places, each once, in the order found.  address: with or without a domain; account: who sends, if known.
+
+        known: of ``ahead``, just now.
 
         Raises NoSuchAddress, NotAllowed, BadAddress, LimitReached, Unavailable.
         """
@@ -53,7 +74,7 @@ class Router:
         addr = accounts.fold_address(address, self.domains)
         if (token := token_of(addr)) is not None and (owners := await self._owners(token)) is not None:
             return owners
-        found = (await self._look_up([addr])).get(addr)
+        found = known[addr] if addr in known else (await self._look_up([addr])).get(addr)
         if found is not None and found.kind is AddressKind.USER:  # nearly all
             return (await self._inbox(found.owner),)
         if found is None and addr.partition("@")[0] != POSTMASTER:
@@ -245,10 +266,13 @@ class Router:
         box = self._inboxes.get(owner)
         if box is None:
             box = (await self.store.glance(boxes.box_named, owner, "INBOX")).box
-            if len(self._inboxes) >= MAX_INBOXES:
-                self._inboxes.clear()
-            self._inboxes[owner] = box
+            self._remember({owner: box})
         return Target(owner, box)
+
+    def _remember(self, inboxes: Mapping[OwnerId, BoxId]) -> None:
+        if len(self._inboxes) + len(inboxes) > MAX_INBOXES:
+            self._inboxes.clear()
+        self._inboxes.update(inboxes)
 
     async def to_junk(self, recipient: Recipient) -> Recipient:
         """The same, with Junk for INBOX where its owner has such a box.  Raises Unavailable."""

@@ -5,10 +5,12 @@ Every hook may raise any error of ``model/errors.py``; the session answers it fr
 """
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from opostd.config import Markdown
 from opostd.intake.intake import Intake, Trace
+from opostd.intake.route import Known
 from opostd.model.errors import OverQuota
 from opostd.model.ids import PostId, post_id_text
 from opostd.model.mailing import NOT_SAID, Notify, Place, Recipient, Terms, Wish
@@ -72,10 +74,17 @@ class Hooks:
         deliver_by = max(now + params.by_s, 1) if params.by_mode else 0
         return Terms(params.require_tls, params.priority, hold_until, deliver_by, params.by_mode)
 
+    async def ahead(self, addresses: Sequence[str]) -> Known:
+        """What ``handle_RCPT`` will ask of these recipients, asked at once.  Raises Unavailable."""
+        return await self._intake.ahead(addresses)
+
     async def handle_RCPT(
-        self, server: "SmtpSession", session: Any, envelope: Any, path: Path
+        self, server: "SmtpSession", session: Any, envelope: Any, path: Path, known: Known
     ) -> tuple[Place, ...] | Reply:
-        """Where a recipient leads, or the refusal.  Raises NoSuchAddress, NotAllowed, OverQuota, Unavailable."""
+        """Where a recipient leads, or the refusal.  known: of ``ahead``.
+
+        Raises NoSuchAddress, NotAllowed, OverQuota, Unavailable.
+        """
         relay = self._intake.relay and server.account is not None
         refusal = policy.check_recipient(path, self._domains, relay=relay)
         if refusal is not None:
@@ -86,7 +95,7 @@ class Hooks:
             played = magic.magic(path.local)
             if played is not None:
                 return played
-        places = await self._intake.route(path.address, server.account)
+        places = await self._intake.route(path.address, server.account, known)
         await self._intake.check_room(places, server.state.params.size)
         if self._greylist is not None and server.account is None:
             said = server.state

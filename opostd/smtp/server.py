@@ -5,8 +5,9 @@ RFC 5321, 2033 (LMTP), 4954 (AUTH), 3207 (STARTTLS), 3030 (BDAT): the last three
 
 import asyncio
 
+from opostd.intake.route import NOTHING, Known
 from opostd.model.errors import BadAddress
-from opostd.smtp import path, transaction
+from opostd.smtp import ahead, path, transaction
 from opostd.smtp import reply as say
 from opostd.smtp.connection import HTTP_VERBS, Cut, log
 from opostd.smtp.faults import reply_to
@@ -99,9 +100,11 @@ class SmtpSession(MessageCommands, LoginCommands, TlsCommands):
             refusal = await self._call_handler_hook("MAIL", sender)
         if refusal is not None:
             return await self._answer(refusal)
+        self._ahead = 0
         self._say(self._apply(mail))
 
     async def smtp_RCPT(self, arg: str | None) -> None:
+        self._ahead -= 1
         if (refusal := transaction.check_order(self.state, transaction.Rcpt, self._rules)) is not None:
             return await self._answer(refusal)
         text = self._after_keyword("TO:", arg or "")
@@ -117,7 +120,7 @@ class SmtpSession(MessageCommands, LoginCommands, TlsCommands):
         if (refusal := transaction.check_rcpt(self.state, rcpt, self._rules)) is not None:
             return await self._refuse_rcpt(refusal)
         try:
-            places = await self._call_handler_hook("RCPT", recipient)
+            places = await self._call_handler_hook("RCPT", recipient, await self._looked_up(recipient))
         except Cut:
             raise
         except Exception as error:
@@ -125,6 +128,13 @@ class SmtpSession(MessageCommands, LoginCommands, TlsCommands):
         if isinstance(places, Reply):
             return await self._refuse_rcpt(places)
         self._say(self._apply(transaction.Rcpt(rcpt.path, rcpt.params, places)))
+
+    async def _looked_up(self, recipient: path.Path) -> Known:
+        """What is known of this recipient; of one who pipelines it is asked for all that have come, together."""
+        if self._ahead <= 0 and (others := ahead.recipients(self._reader._buffer)):  # type: ignore[attr-defined]
+            self._known = await self.door.hooks.ahead([recipient.address, *others])
+            self._ahead = len(others) + 1
+        return self._known if self._ahead > 0 else NOTHING
 
     async def _refuse_rcpt(self, refusal: Reply) -> None:
         """Harvesting costs time: [10] refusals a second and peer, [20] in a connection (security.md 1.2)."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from opostd.intake.route import NOTHING, Known
 from opostd.model.records import Account
 from opostd.smtp import extensions, proxy, transaction
 from opostd.smtp.chunking import Chunks
@@ -22,6 +23,8 @@ class Session(Connection):
         self.account: Account | None = None
         self._failed_logins = 0
         self._chunks: Chunks | None = None  # BDATs so far
+        self._known: Known = NOTHING  # of recipients,
+        self._ahead = 0  # and of how many RCPTs from this one on
 
     def _connected(self) -> None:
         self._learn()

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NotAllowed, OpostError
+from opostd.config import StoreSettings
+from opostd.intake.route import NOTHING, Known
+from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NotAllowed, OpostError, Unavailable
 from opostd.store import boxes, provision
 from opostd.store.run import Store
 from tests.intake.world import DOMAIN, OTHER, World, add_groups, world
@@ -81,15 +83,15 @@ async def named_boxes(world: World) -> dict[tuple[int, int], str]:
     return names
 
 
-async def check(world: World, names: dict[tuple[int, int], str]) -> None:
+async def check(world: World, names: dict[tuple[int, int], str], known: Known = NOTHING) -> None:
     for sender, address, wanted in TABLE:
         account = world.people[sender] if sender else None
         if isinstance(wanted, type):
             with pytest.raises(wanted):
-                await world.intake.route(address, account)
+                await world.intake.route(address, account, known)
             continue
         found = set()
-        targets = await world.intake.route(address, account)
+        targets = await world.intake.route(address, account, known)
         for target in targets:
             if target.source:
                 source = (await world.store.run(provision.source, target.box)).address
@@ -108,9 +110,30 @@ def test_table(store: Store) -> None:
                 await provision.add_alias(store, f"{name}@{DOMAIN}", [f"{each}@{DOMAIN}" for each in leads_to])
             names = await named_boxes(here)
             await check(here, names)
+            await check(here, names, await here.intake.ahead([address for _, address, _ in TABLE]))
             await provision.add_alias(store, f"postmaster@{DOMAIN}", [f"anna@{DOMAIN}"])
             (target,) = await here.intake.route("postmaster", None)
             assert names[target.owner, target.box] == "anna"
+
+    asyncio.run(main())
+
+
+def test_what_was_asked_together_is_not_asked_again(postgres_settings: StoreSettings) -> None:
+    """Of people, who nearly all recipients are; what is not there is not asked for again either."""
+
+    async def main() -> None:
+        store = Store(postgres_settings)
+        async with world(store) as here:
+            people = [f"{name}@{DOMAIN}" for name in here.people]
+            known = await here.intake.ahead([*people, f"nobody@{DOMAIN}", "x@elsewhere.example", "a..b"])
+            assert known.keys() == {*people, f"nobody@{DOMAIN}"}
+            await store.close()  # whoever asks now fails
+            for address in people:
+                await here.intake.check_room(await here.intake.route(address, None, known), 1)
+            with pytest.raises(NoSuchAddress):
+                await here.intake.route(f"nobody@{DOMAIN}", None, known)
+            with pytest.raises(Unavailable):
+                await here.intake.route(f"bob+x@{DOMAIN}", None, known)
 
     asyncio.run(main())
 
