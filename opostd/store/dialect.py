@@ -59,6 +59,11 @@ def among(column: sa.Column[PostId]) -> dict[str, sa.ColumnElement[bool]]:
     }
 
 
+def among_rows(tx: Tx, statement: sa.Executable, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+    """The rows of a statement with ``among``, made once: on PostgreSQL, where it has no list, by ``Tx.rows``."""
+    return tx.rows(statement, parameters) if tx.dialect == "postgresql" else tx.execute(statement, parameters)
+
+
 NewRow = tuple[int, int, int, int, PostId, str]
 """Of delivered_post: uid, internaldate, size, bits, post, keywords."""
 

@@ -21,16 +21,24 @@ OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 
 class Call:
-    """One run of a statement.  text: with ``$1`` for parameters, one object for ever; values: as libpq takes them."""
+    """One run of a statement.  text: with ``$1`` for parameters, one object for ever; values: as libpq takes them.
 
-    __slots__ = ("formats", "text", "values")
+    anew: it is not prepared, so that the values given are those it is planned for.
+    """
+
+    __slots__ = ("anew", "formats", "text", "values")
 
     def __init__(
-        self, text: str, values: Sequence[bytes | None] | None = None, formats: Sequence[int] | None = None
+        self,
+        text: str,
+        values: Sequence[bytes | None] | None = None,
+        formats: Sequence[int] | None = None,
+        anew: bool = False,
     ) -> None:
         self.text = text
         self.values = values
         self.formats = formats
+        self.anew = anew
 
 
 class Exchange:
@@ -92,6 +100,11 @@ class Exchange:
         prepares: list[str | None] = []  # of each result: the text that it has prepared
         pgconn.enter_pipeline_mode()
         for call in calls:
+            if call.anew:
+                prepares.append(None)
+                text = call.text.encode(encoding)
+                pgconn.send_query_params(text, call.values, None, call.formats, pq.Format.BINARY)
+                continue
             name = self._names.get(call.text) or new.get(call.text)
             if name is None:
                 self._made += 1

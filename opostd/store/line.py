@@ -72,6 +72,11 @@ class Line:
     def _send(self, question: _Question, calls: Sequence[Call]) -> None:
         pgconn = self._pgconn
         for call in calls:
+            if call.anew:
+                question.prepares.append(None)
+                text = call.text.encode(self._encoding)
+                pgconn.send_query_params(text, call.values, None, call.formats, pq.Format.BINARY)
+                continue
             name = self._names.get(call.text)
             if name is None:
                 self._made += 1

@@ -17,7 +17,7 @@ from opostd.model.mailing import Mailing
 from opostd.model.records import PostFacts
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
-from opostd.store.dialect import among, insert_new
+from opostd.store.dialect import among, among_rows, insert_new
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import spool
 from opostd.store.types import storable
@@ -77,7 +77,7 @@ def facts(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, PostFacts]:
     """What was computed at acceptance, by id; an id that is not there is left out."""
     found: dict[PostId, PostFacts] = {}
     for page in chunks(ids):
-        for row in tx.execute(_FACTS[tx.dialect], {"ids": list(page)}):
+        for row in among_rows(tx, _FACTS[tx.dialect], {"ids": list(page)}):
             found[PostId(row[0])] = PostFacts(*row)
     return found
 

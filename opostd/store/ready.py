@@ -15,6 +15,10 @@ import psycopg
 import sqlalchemy as sa
 
 from opostd.store.exchange import Call, Exchange
+from opostd.store.types import PostIdType
+
+PLANNED_ANEW = "planned_anew"
+"""The execution option of a statement that PostgreSQL plans at each run: the values decide how it is done best."""
 
 _KNOWN = "opostd ready"
 _EXCHANGE = "opostd exchange"
@@ -73,6 +77,8 @@ def _processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable
     if isinstance(type_, sa.LargeBinary):
         return None
     if isinstance(type_, sa.ARRAY):
+        if isinstance(type_.item_type, PostIdType) and dialect.name == "postgresql":
+            return PostIds
         of_item = _processor(type_.item_type, dialect)
         return None if of_item is None else lambda items: [None if item is None else of_item(item) for item in items]
     return type_.dialect_impl(dialect).bind_processor(dialect)
@@ -122,6 +128,7 @@ class PostgresText:
         self._plain = self._compiled.plain
         self._names: list[str] = []
         self._text = _PLACE.sub(self._numbered, self._compiled.text).replace("%%", "%")
+        self._anew = bool(statement.get_execution_options().get(PLANNED_ANEW))
 
     def _numbered(self, found: re.Match[str]) -> str:
         if found[1] not in self._names:
@@ -136,7 +143,7 @@ class PostgresText:
             value, format_ = dumped(bound[name])
             values.append(value)
             formats.append(format_)
-        return Call(self._text, values, formats)
+        return Call(self._text, values, formats, self._anew)
 
 
 class ReadyPostgres(PostgresText):
@@ -157,10 +164,15 @@ class ReadyPostgres(PostgresText):
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 _TEXT, _BINARY = 0, 1
-_BYTEA = 17  # its number among PostgreSQL's types, for ever
+_BYTEA, _UUID = 17, 2950  # their numbers among PostgreSQL's types, for ever
 _ARRAY = struct.Struct(">iiIii")  # dimensions, whether there are NULLs, type, length, first index
 _LENGTH = struct.Struct(">i")
+_SIXTEEN = _LENGTH.pack(16)
 _SPECIAL = re.compile(r'["\\]')
+
+
+class PostIds(tuple[bytes, ...]):
+    """A list of 16 octets each."""
 
 
 def dumped(value: object) -> tuple[bytes | None, int]:
@@ -178,6 +190,10 @@ def dumped(value: object) -> tuple[bytes | None, int]:
         return bytes(value), _BINARY
     if value is None:
         return None, _TEXT
+    if isinstance(value, PostIds):
+        if not value:
+            return b"{}", _TEXT
+        return _ARRAY.pack(1, 0, _UUID, len(value), 1) + _SIXTEEN.join((b"", *value)), _BINARY
     if isinstance(value, list | tuple):
         if value and isinstance(value[0], bytes):
             octets = b"".join(_LENGTH.pack(len(each)) + each for each in value)

@@ -10,16 +10,18 @@ from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from opostd.model.ids import PostId
 from opostd.model.records import Sought
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
-from opostd.store.dialect import among, contains
+from opostd.store.dialect import among, among_rows, contains
+from opostd.store.ready import PLANNED_ANEW
 from opostd.store.run import Group, Tx, reads
-from opostd.store.types import storable
+from opostd.store.types import PostIdType, storable
 
-_search, _new, _todo = schema.post_search, schema.search_new, schema.search_todo
+_search, _new = schema.post_search, schema.search_new
 
 AT_ONCE = 10_000  # ids in one array: PostgreSQL looks the needle up once for each
 
@@ -53,24 +55,37 @@ def may_hold(tx: Tx, ids: Sequence[PostId], needle: Needle) -> list[PostId] | No
 
 
 def _may_hold(tx: Tx, ids: Sequence[PostId], text: str, where: Where) -> list[PostId]:
-    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into.
-
-    One statement, for a row may be moved from one table to the other meanwhile.
-    """
+    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into."""
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    columns = {Where.BODY: ("text",), Where.HEADER: ("head",), Where.TEXT: ("head", "text")}[where]
-    like = " OR ".join(f"{column} LIKE :pattern" for column in columns)
-    statement = sa.text(
-        " UNION ALL ".join(
-            f"SELECT uuid_send(id) FROM {table} WHERE id = ANY(CAST(:ids AS uuid[])) AND ({like})"  # noqa: S608
-            for table in ("post_search", "search_new")
-        )
-    )
-    found: set[bytes] = set(tx.execute(sa.select(_todo.c.id)).scalars())
+    found: set[bytes] = set()
     for page in chunks(ids, AT_ONCE):
-        array = "{" + ",".join(map(bytes.hex, page)) + "}"
-        found.update(tx.execute(statement, {"ids": array, "pattern": pattern}).scalars())
+        found.update(row[0] for row in tx.rows(_POSTGRES_MAY_HOLD[where], {"ids": page, "pattern": pattern}))
     return [id_ for id_ in ids if id_ in found]
+
+
+def _may_hold_statement(*columns: str) -> sa.Executable:
+    """One over both tables, for a row may be moved from one to the other meanwhile.
+
+    Planned for each pattern: by GIN or by the ids, whichever are fewer.
+    """
+    like = " OR ".join(f"{column} LIKE :pattern" for column in columns)
+    return (
+        sa.text(
+            " UNION ALL ".join(
+                f"SELECT uuid_send(id) FROM {table} WHERE id = ANY(CAST(:ids AS uuid[])) AND ({like})"  # noqa: S608
+                for table in ("post_search", "search_new")
+            )
+        )
+        .bindparams(sa.bindparam("ids", type_=postgresql.ARRAY(PostIdType())))
+        .execution_options(**{PLANNED_ANEW: True})
+    )
+
+
+_POSTGRES_MAY_HOLD = {
+    Where.BODY: _may_hold_statement("text"),
+    Where.HEADER: _may_hold_statement("head"),
+    Where.TEXT: _may_hold_statement("head", "text"),
+}
 
 
 @reads(Group.POST)
@@ -83,7 +98,7 @@ def matching(tx: Tx, ids: Sequence[PostId], needle: Needle) -> tuple[set[PostId]
     statement = _MATCHING[needle.where, field_alone][tx.dialect]
     for page in chunks(ids):
         seen = set()
-        for id_, held in tx.execute(statement, {"ids": list(page), "needle": field if field_alone else text}):
+        for id_, held in among_rows(tx, statement, {"ids": list(page), "needle": field if field_alone else text}):
             seen.add(id_)
             if _in_field(held, field, text) if isinstance(held, str) else held:
                 found.add(PostId(id_))
@@ -146,6 +161,6 @@ def sought(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, Sought]:
     """What SORT and THREAD look at, by id, without the head; a post without a row is left out."""
     found: dict[PostId, Sought] = {}
     for page in chunks(ids):
-        for row in tx.execute(_SOUGHT[tx.dialect], {"ids": list(page)}):
+        for row in among_rows(tx, _SOUGHT[tx.dialect], {"ids": list(page)}):
             found[PostId(row[0])] = Sought(*row[1:])
     return found

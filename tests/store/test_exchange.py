@@ -8,12 +8,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
 
 from opostd.config import StoreSettings
 from opostd.store import schema
 from opostd.store.dialect import insert_new
-from opostd.store.ready import dumped, exchange_of
+from opostd.store.ready import PLANNED_ANEW, dumped, exchange_of
 from opostd.store.run import Group, Store, Tx, reads, writes
+from opostd.store.types import PostIdType
 from tests.support import postgres
 
 ADD = sa.insert(schema.lsub).values(owner_id=sa.bindparam("owner"), name=sa.bindparam("name"))
@@ -23,6 +25,11 @@ NAMES = (
 WORDS = sa.text("SELECT :word || ' ' || CAST(:count AS integer), 10 % 3, CAST(:none AS text) IS NULL")
 ECHO = sa.text("SELECT octet_length(:octets), repeat('x', CAST(:back AS integer))").bindparams(
     sa.bindparam("octets", type_=sa.LargeBinary)
+)
+POSTS = (
+    sa.text("SELECT uuid_send(id) FROM unnest(CAST(:ids AS uuid[])) AS row (id)")
+    .bindparams(sa.bindparam("ids", type_=postgresql.ARRAY(PostIdType())))
+    .execution_options(**{PLANNED_ANEW: True})
 )
 BACKEND = sa.text("SELECT pg_backend_pid()")
 LISTS = sa.text(
@@ -237,3 +244,16 @@ def test_rows_are_one_statement(store: Store) -> None:
     before = store.run_sync(many, rows)
     assert store.run_sync(many, [*rows, {"owner_id": 1, "name": "z"}]) == before + 1  # the COMMIT between them
     assert sorted(store.run_sync(names)) == sorted(["a", "b", 'q"\\{,}', "NULL", "", " ", "z"])
+
+
+@reads(Group.OWNER)
+def posts_given(tx: Tx, ids: list[bytes]) -> list[bytes]:
+    return [row[0] for row in tx.rows(POSTS, {"ids": ids})]
+
+
+def test_lists_of_posts_come_as_they_are(store: Store) -> None:
+    """The first time by SQLAlchemy, then as PostgreSQL's own octets; planned anew or not."""
+    ids = [bytes(range(n, n + 16)) for n in (0, 100, 240)]
+    for _ in range(3):
+        for wanted in (ids, ids[:1], []):
+            assert store.run_sync(posts_given, wanted) == wanted

@@ -10,13 +10,16 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
 
+from opostd.config import StoreSettings
 from opostd.model.ids import PostId
 from opostd.model.new_ids import new_post_id
 from opostd.model.records import NewPost, Sought
 from opostd.store import posts, reap, schema, search, search_index
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.search import Needle, Where
+from opostd.store.types import PostIdType
 from tests.store.world import NOW, new_post
 from tests.support.mail import mailing
 
@@ -324,3 +327,31 @@ def test_nothing_is_missed_while_rows_are_moved(store: Store, monkeypatch: pytes
             assert store.run_sync(search.may_hold, ids, needle) == ids
             looks += 1
         indexing.result()
+
+
+@reads(Group.POST)
+def plan_of(tx: Tx, ids: list[PostId], pattern: str) -> str:
+    statement = search._POSTGRES_MAY_HOLD[Where.HEADER]
+    explain = sa.text(f"EXPLAIN {statement}").bindparams(sa.bindparam("ids", type_=postgresql.ARRAY(PostIdType())))
+    return "\n".join(row[0] for row in tx.execute(explain, {"ids": ids, "pattern": pattern}))
+
+
+def test_the_index_is_used_for_a_box_that_is_all_there_is(new_postgres_settings: StoreSettings) -> None:
+    """Each run is planned for its own needle and its own ids."""
+    store = Store(new_postgres_settings)
+    engine = sa.create_engine(
+        new_postgres_settings.url, execution_options={"outside": True}, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql("""
+            INSERT INTO post_search (id, reply, subject, sender, "to", cc, sender_display, to_display, "references",
+                head, text)
+            SELECT gen_random_uuid(), false, '', '', '', '', '', '', '',
+                'SUBJECT: ' || n || repeat(' RECEIVED: FROM SOMEWHERE', 50), '' FROM generate_series(1, 3000) AS n""")
+        connection.exec_driver_sql("VACUUM ANALYZE post_search")
+        ids = [row[0].bytes for row in connection.exec_driver_sql("SELECT id FROM post_search")]
+    engine.dispose()
+    assert len(store.run_sync(search.may_hold, ids, Needle("SUBJECT: 2999 ", Where.HEADER, "SUBJECT")) or ()) == 1
+    assert "post_search_trigrams" in store.run_sync(plan_of, ids, "%SUBJECT: 2999 %")
+    assert "post_search_pkey" in store.run_sync(plan_of, ids[:5], "%RECEIVED%")  # and not for its own sake
+    store.close_sync()
