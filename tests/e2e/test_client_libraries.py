@@ -108,7 +108,7 @@ def test_aioimaplib(person: Person) -> None:
         assert (await client.create("Work")).result == "OK"
         assert (await client.append(raw("one"), "INBOX", "\\Seen", DATE)).result == "OK"
         assert (await client.append(raw("two"), "INBOX")).result == "OK"
-        assert (await client.select()).lines[0] == b"2 EXISTS" or (await client.noop()).result == "OK"
+        assert b"2 EXISTS" in (await client.select()).lines
         assert (await client.search("UNSEEN")).lines[0] == b"2"
         fetched = await client.uid("fetch", "2", "(FLAGS BODY.PEEK[])")
         assert fetched.lines[1] == raw("two")

@@ -37,4 +37,4 @@ def test_idle_hears_of_post_and_recall(site: Site) -> None:
     with imap(site, "bob") as other:  # was not looking: it never was there, and no UID is spent
         assert subjects(other) == []
         _, (uidnext,) = other.status("INBOX", "(UIDNEXT)")
-        assert uidnext == b'"INBOX" (UIDNEXT 1)' or b"UIDNEXT 1)" in uidnext
+        assert b"(UIDNEXT 1)" in uidnext

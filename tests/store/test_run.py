@@ -28,7 +28,7 @@ from opostd.store import boxes, changes, delivery, flags, migrate, moves, posts,
 from opostd.store.run import Group, Store, Tx, reads, writes
 from opostd.store.schema import REVISION
 from opostd.store.search import Needle, Where
-from tests.store.world import DOMAIN, NOW, World, a_delivery, accept, new_post, run, until
+from tests.store.world import DOMAIN, NOW, PATIENCE_S, World, a_delivery, accept, new_post, run, until
 from tests.support import postgres
 
 
@@ -170,23 +170,28 @@ def test_a_closed_store_is_unavailable(store: Store) -> None:
         store.run_sync(read_thread)
 
 
-def test_a_cancelled_caller_does_not_undo(store: Store) -> None:
+def test_a_cancelled_caller_does_not_undo(store: Store, store_settings: StoreSettings) -> None:
     """What has begun goes on to its end, and its hint is said."""
     heard: list[BoxHint] = []
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def step(moment: str) -> None:
+        begun.set()
+        assert cancelled.wait(PATIENCE_S), moment
 
     async def main() -> None:
         world = await World(store).make("anna")
-        await store.start()
-        store.listen(heard.append)
-        task = asyncio.create_task(store.run(delivery.deliver, *world.key("anna"), [a_delivery()], NOW))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(lambda: None)
+        slow = Store(store_settings, step)
+        await slow.start()
+        slow.listen(heard.append)
+        task = asyncio.create_task(slow.run(delivery.deliver, *world.key("anna"), [a_delivery()], NOW))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await store.run(delivery.deliver, *world.key("anna"), [a_delivery()], NOW)
-        count = len(await world.posts_in(*world.key("anna")))
-        await until(lambda: len(heard) == count)
-        await store.close()
+        assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+        cancelled.set()
+        await until(lambda: world.key("anna") in [(hint.owner, hint.box) for hint in heard])
+        assert len(await world.posts_in(*world.key("anna"))) == 1
+        await slow.close()
 
     run(main())
 
