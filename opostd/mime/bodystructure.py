@@ -29,11 +29,19 @@ def bodystructure(raw: bytes, tree: Tree) -> bytes:
 def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
     """BODY and BODYSTRUCTURE, made in one go."""
     looks = tree.looks()
-    lines_before = _lines_before(raw, tree)
+    said_of = [_Said(raw[part.start : look]) for part, look in zip(tree.parts, looks, strict=True)]
+    lines_before = _lines_before(
+        raw,
+        [
+            part
+            for part, said in zip(tree.parts, said_of, strict=True)
+            if part.kind is Kind.MESSAGE or said.is_text(part.kind)
+        ],
+    )
     ready: list[tuple[bytes, bytes]] = [(b"", b"")] * len(tree.parts)
     for index in range(len(tree.parts) - 1, -1, -1):
         part = tree.parts[index]
-        said = _Said(raw[part.start : looks[index]])
+        said = said_of[index]
         if part.kind is Kind.MULTIPART:
             children = [ready[child] for child in tree.children(index)]
             subtype, params = said.type(part.kind)[1:]
@@ -59,13 +67,22 @@ def structures(raw: bytes, tree: Tree) -> tuple[bytes, bytes]:
     return ready[0]
 
 
-def _lines_before(raw: bytes, tree: Tree) -> dict[int, int]:
-    """For each border of a body, the number of line ends before it; each octet is counted once, however deep it is."""
+def _lines_before(raw: bytes, counted: list[Part]) -> dict[int, int]:
+    """For each border of a body, the number of line ends before it that are in any of them.
+
+    Each octet is counted once, however deep it is, and those of files not at all.
+    """
+    depths: dict[int, int] = {}
+    for part in counted:
+        depths[part.body] = depths.get(part.body, 0) + 1
+        depths[part.end] = depths.get(part.end, 0) - 1
     before: dict[int, int] = {}
-    count = last = 0
-    for at in sorted({at for part in tree.parts for at in (part.body, part.end)}):
-        count += pieces.count(raw, b"\n", last, at)
+    count = last = depth = 0
+    for at in sorted(depths):
+        if depth:
+            count += pieces.count(raw, b"\n", last, at)
         before[at] = count
+        depth += depths[at]
         last = at
     return before
 

@@ -97,7 +97,7 @@ def is_utf8(octets: bytes) -> bool:
 
 def clean_line(text: str) -> str:
     """One line: line ends and tabs become one space, other controls and reordering marks (RLO) U+FFFD."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing of both patterns is
         return text
     return _CONTROL.sub("\ufffd", _LINE_SPACE.sub(" ", text))
 

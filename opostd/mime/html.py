@@ -8,12 +8,15 @@ import html
 import re
 from collections.abc import Iterator
 
+# Letters of either case by sets where a tag begins: under IGNORECASE each of them costs a call, twice the time in all.
 _TAG = re.compile(
-    r"<!--.*?(?:-->|\Z)"
-    r"|<(script|style|template|noembed|xmp)\b.*?(?:</\1\s*+>|\Z)"
-    r"|</?([a-z][a-z0-9]*+)[^>]*+(?:>|\Z)"
-    r"|<[!?/][^>]*+(?:>|\Z)",
-    re.IGNORECASE | re.DOTALL,
+    r"<(?:"
+    r"!--.*?(?:-->|\Z)"
+    r"|([sS](?i:cript|tyle)|[tT](?i:emplate)|[nN](?i:oembed)|[xX](?i:mp))\b.*?(?:(?i:</\1)\s*+>|\Z)"
+    r"|/?([A-Za-z][A-Za-z0-9]*+)[^>]*+(?:>|\Z)"
+    r"|[!?/][^>]*+(?:>|\Z)"
+    r")",
+    re.DOTALL,
 )
 _INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code del dfn em font i ins kbd label mark nobr q s samp small span strike strong"
@@ -29,15 +32,18 @@ def text_of_html(source: str) -> str:
 
     A tag that breaks a line or a cell is a space; one inside of a line is nothing: ``<b>w</b>ord`` is ``word``.
     """
-    text = _TAG.sub(_space_for, source)
+    text = _without_tags(source) if "<" in source else source
     if "&" in text:
         text = html.unescape(_HUGE_REFERENCE.sub("\ufffd", text))
     return " ".join(_words(text))
 
 
-def _space_for(tag: re.Match[str]) -> str:
-    name = tag[2]
-    return "" if name is not None and name.lower() in _INLINE else " "
+def _without_tags(source: str) -> str:
+    """One split, and no call for each tag: those are half of the letters of much mail."""
+    pieces = _TAG.split(source)  # text, then of each tag its two groups and the text behind it
+    pieces[1::3] = [""] * (len(pieces) // 3)
+    pieces[2::3] = ["" if name is not None and name.lower() in _INLINE else " " for name in pieces[2::3]]
+    return "".join(pieces)
 
 
 def _words(text: str) -> Iterator[str]:

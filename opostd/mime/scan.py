@@ -157,6 +157,11 @@ class _Scanner:
         """
         raw, known = self._raw, self._known.keys()
         while known and (at := self._next_dashes(at, stop)) >= 0:
+            end = raw.find(b"\n", at, min(at + _WINDOW, stop))
+            # Nearly always this line is it.
+            if end >= 0 and (line := raw[at:end].rstrip()) in known:
+                level, closing = self._known[line][-1]
+                return _Delimiter(level, closing, at, end + 1)
             end = stop
             if stop - at > _WINDOW:
                 end = raw.rfind(b"\n", at, at + _WINDOW) + 1

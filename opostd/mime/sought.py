@@ -24,7 +24,6 @@ MAX_MESSAGE_ID = 998  # RFC 5322 2.1.1: a line
 
 _MSG_ID = re.compile(rb'<\s*+(?:"((?:[^"\\\r\n]++|\\.)*)"@([^<>\s]++)|([^<>\s]++))\s*+>')
 _ESCAPED = re.compile(rb"\\(.)")
-_TABS = re.compile(rb"\t+")
 _CONTROLS = bytes({*range(32), 127} - {10})
 
 
@@ -117,7 +116,9 @@ def _plain_lines(lines: list[bytes]) -> str:
     """Lines of ASCII, each with its LF before it, as ``clean_line`` and ``casemap`` have them."""
     octets = b"".join(lines)
     if b"\t" in octets:
-        octets = _TABS.sub(b" ", octets)
+        while b"\t\t" in octets:  # halved each time
+            octets = octets.replace(b"\t\t", b"\t")
+        octets = octets.replace(b"\t", b" ")
     if len(octets.translate(None, _CONTROLS)) == len(octets):
         return octets.upper().decode("ascii")
     return "".join([casemap("\n" + clean_line(line[1:].decode("ascii"))) for line in lines])

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opostd.mime.addresses import MAX_ADDRESSES, _token_by_token, addresses
+from opostd.mime.bodystructure import _lines_before
 from opostd.mime.casemap import casemap
 from opostd.mime.envelope import envelope
 from opostd.mime.facts import new_post
@@ -53,6 +54,14 @@ PIECES = (
 MAIL = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)), max_size=40).map(b"".join)
 PATHS = st.lists(st.integers(1, 4), max_size=5).map(tuple)
 ID = PostId(bytes(16))
+
+
+@given(MAIL, st.sets(st.integers(0, 20)))
+def test_lines_are_those_of_each_part_that_is_asked_for(raw: bytes, wanted: set[int]) -> None:
+    counted = [part for number, part in enumerate(scan(raw).parts) if number in wanted]
+    before = _lines_before(raw, counted)
+    for part in counted:
+        assert before[part.end] - before[part.body] == raw[part.body : part.end].count(b"\n")
 
 
 @settings(max_examples=300)

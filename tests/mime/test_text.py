@@ -36,6 +36,12 @@ PLAIN, HTML = b"Content-Type: text/plain", b"Content-Type: text/html"
         ("<!doctype html><?xml x?>x", "x"),
         ("<title>t</title>\n\n  x \t y", "t x y"),
         ('<a href="x">link</a>ed', "linked"),
+        ("<B>w</B>or<FONT size=1>d</Font>", "word"),
+        ("<BR>a<sCrIpT>x</ScRiPt>b<XMP>y</xmp>c<nOeMbEd>z</NOEMBED>d<TEMPLATE>t</template >e", "a b c d e"),
+        ("<scripts>a</scripts><styles>b</styles>", "a b"),  # no such words, so there is no end to be found
+        ("a<style>x</script></STYLE>b<!-- c <i>--></i>d", "a b d"),
+        ("</p>a</ p>b<!x>c<?y?>d", "a b c d"),
+        ("a<>b< i>c</>d", "a<>b< i>c d"),
     ],
 )
 def test_html(source: str, expected: str) -> None:
