@@ -34,6 +34,7 @@ from opostd.model.ids import OwnerId
 from opostd.model.records import UNLIMITED, AccountState, BoxHint, Quota
 from opostd.store import accounts
 from opostd.store.run import Store
+from opostd.store.warming import warm
 
 log = logging.getLogger("opostd.imap")
 
@@ -226,6 +227,7 @@ class ImapDoor:
         return (each.connection.session.state for each in self.protocols if each.connection is not None)
 
     async def start(self) -> None:
+        await warm(self.services.store)
         self.services.hub.start()
         self._stop_listening = self.services.store.listen(self._hint)
         self._sweeping.start()

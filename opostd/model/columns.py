@@ -6,7 +6,7 @@ changed and keeps the others, so that a message that comes to a million costs as
 
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 POST_ID_OCTETS = 16
@@ -75,6 +75,14 @@ def read_records(octets: bytes, uids: "array[int]", bits: "array[int]") -> Block
         posts[at::POST_ID_OCTETS] = octets[24 + at :: RECORD_OCTETS]
     sizes = array("I", _turned(octets, 4, 4))
     return Block(modseqs, bytes(posts), sizes, internaldates, max(modseqs, default=0))
+
+
+def read_lists(lists: "Sequence[list[int]]", posts: bytes, uids: "array[int]", bits: "array[int]") -> Block:
+    """As ``read_records``.  lists: UIDs, sizes, modseqs, bits and INTERNALDATEs."""
+    new_uids, sizes, modseqs, new_bits, internaldates = lists
+    uids.extend(new_uids)
+    bits.extend(new_bits)
+    return Block(modseq_column(modseqs), posts, array("I", sizes), date_column(internaldates), max(modseqs))
 
 
 def _turned(octets: bytes, at: int, given: int, width: int = 0) -> bytes:
