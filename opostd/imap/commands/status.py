@@ -5,6 +5,7 @@ statements, and only boxes that are owed something are written.
 """
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from opostd.imap.access import find
 from opostd.imap.format.objectid import mailboxid
@@ -73,7 +74,17 @@ async def _of_owner(session: Session, owner: OwnerId, ids: Sequence[BoxId]) -> d
 
 
 def counted(snapshot: Snapshot) -> Counted:
-    """What STATUS tells of a snapshot."""
+    """What STATUS tells of a snapshot, counted once: a box that is asked about again has mostly not changed."""
+    found = _COUNTED.get(snapshot)
+    if found is None:
+        found = _COUNTED[snapshot] = _count(snapshot)
+    return found
+
+
+_COUNTED: WeakKeyDictionary[Snapshot, Counted] = WeakKeyDictionary()
+
+
+def _count(snapshot: Snapshot) -> Counted:
     bits = snapshot.bits.tobytes()
     deleted = bits.translate(DELETED_BITS).count(1)
     return Counted(

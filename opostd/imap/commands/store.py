@@ -40,24 +40,22 @@ async def store(session: Session, command: Store) -> Reply:
     items = [Item.UID] if (command.by_uid or manner.modseqs) and not manner.uid_only else []
     if manner.modseqs:
         items.append(Item.MODSEQ)
+    alone = True
     if not silent:
         items.append(Item.FLAGS)
-        if result.changed:
-            box.own.add(result.modseq)
-        if command.unchangedsince is not None:
-            found = _but(box, found, result.modified)  # what others have changed is told behind
     else:
         # Where nothing but this command has happened, or it has changed only what the client knew, the client knows
         # what the flags are.  Else they are told behind.
         unchanged = command.unchangedsince is not None and command.unchangedsince <= known
-        alone = bool(result.changed) and (unchanged or result.modseq == known + 1)
-        if alone:
-            box.own.add(result.modseq)
-        if command.unchangedsince is not None:
-            found = _but(box, found, result.modified)
-        else:
-            found = [index for index in found if alone and box.snapshot.modseqs[index] == result.modseq]
+        alone = unchanged or result.modseq == known + 1
+    if result.changed and alone:
+        box.own.add(result.modseq)
     if Item.FLAGS in items or Item.MODSEQ in items:
+        if command.unchangedsince is not None:
+            found = _but(box, found, result.modified)  # what others have changed is told behind
+        elif silent:
+            changed = alone and bool(result.changed)
+            found = [index for index in found if changed and box.snapshot.modseqs[index] == result.modseq]
         async for octets in lines(session, found, tuple(items)):
             yield octets
     if result.modified:

@@ -26,8 +26,8 @@ class Snapshot:
     """
 
     __slots__ = (
-        "_blocks", "_starts", "bits", "box", "columns", "expunges", "internaldates", "keywords", "modseqs", "sizes",
-        "uids",
+        "__weakref__", "_blocks", "_starts", "bits", "box", "columns", "expunges", "internaldates", "keywords",
+        "modseqs", "sizes", "uids",
     )  # fmt: skip
 
     uids: "array[int]"

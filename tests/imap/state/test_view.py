@@ -143,6 +143,32 @@ def test_own_changes_are_not_told_again() -> None:
     assert view.modseq == server.snapshot.modseq
 
 
+def test_own_changes_are_not_even_looked_for() -> None:
+    """But where one came between, or a row was read ahead of its box, that is told, now or with the next look."""
+
+    class Unseen(Snapshot):
+        def changed_since(self, modseq: int, stop: int) -> list[int]:
+            raise AssertionError("looked at every message")
+
+    server = Server()
+    server.change(3, [], [])
+    server.tell(may_expunge=True)
+    before = server.view
+    first = changed(
+        server.snapshot, box(4, server.modseq + 2), [row(1, server.modseq + 1), row(2, server.modseq + 3)], ()
+    )
+    own = {ModSeq(server.modseq + 1), ModSeq(server.modseq + 2)}
+    unseen = Unseen(first.box, first.columns, first.expunges)
+    view, told = catch_up(before, unseen, may_expunge=True, own=own)
+    assert told == []
+    later = changed(first, box(4, server.modseq + 3), [], ())
+    assert catch_up(view, later, may_expunge=True)[1] == [FlagsChanged(2, 2, 0, ())]
+    for one in own:
+        _, told = catch_up(before, first, may_expunge=True, own={one})
+        assert FlagsChanged(2, 2, 0, ()) in told
+        assert (FlagsChanged(1, 1, 0, ()) in told) == (one != server.modseq + 1)
+
+
 def test_expunges_from_the_last_to_the_first() -> None:
     server = Server()
     server.change(4, [], [])
