@@ -33,9 +33,10 @@ async def warm(store: Store) -> None:
 def _looks(tx: Tx) -> None:
     of_target(tx, SYSTEM_OWNER, NOBODY)
     tops(tx, {(SYSTEM_OWNER, NOBODY)})
-    for look in (lambda: read_box(tx, SYSTEM_OWNER, NOBODY), lambda: boxes.box_named(tx, SYSTEM_OWNER, INBOX)):
-        with contextlib.suppress(NoSuchBox):
-            look()
+    with contextlib.suppress(NoSuchBox):
+        read_box(tx, SYSTEM_OWNER, NOBODY)
+    with contextlib.suppress(NoSuchBox):
+        boxes.box_named(tx, SYSTEM_OWNER, INBOX)
 
 
 @reads(Group.OWNER)
