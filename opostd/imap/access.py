@@ -4,6 +4,7 @@ What must stay true: a box that somebody may not know of is answered as one that
 the command; who may know of it hears NOPERM.  One's own boxes cost no look at anybody's rights.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 from opostd.imap.session import Session
@@ -12,18 +13,23 @@ from opostd.model.flags import FlagScope
 from opostd.model.ids import BoxId, OwnerId
 from opostd.model.records import Box
 from opostd.model.rights import ALL_RIGHTS, Rights, flag_scope
-from opostd.store import acl, boxes, shared
+from opostd.store import acl, boxes, shared, sync
 from opostd.store.names import is_shared
+from opostd.store.sync import Peeked
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A box, and what the user may do with it.  name: as this user sees it; own: it is the user's, with all rights."""
+    """A box, and what the user may do with it.
+
+    name: as this user sees it; own: it is the user's, with all rights; looked: found by a look that brings it up.
+    """
 
     box: Box
     name: str
     rights: Rights = ALL_RIGHTS
     own: bool = True
+    looked: Peeked | None = None
 
     @property
     def key(self) -> tuple[OwnerId, BoxId]:
@@ -45,6 +51,17 @@ async def find(session: Session, name: str, needed: Rights) -> Access:
     access = await look(session, name)
     shared.demand(access.rights, needed)
     return access
+
+
+async def find_to_read(session: Session, name: str) -> Access:
+    """``find`` for who brings the box up behind it: on PostgreSQL one way there and back does both, mostly."""
+    services, owner = session.services, session.user.owner
+    live = services.hub.likely(owner, name)
+    if live is not None:
+        with contextlib.suppress(NoSuchBox):
+            box, looked = await services.store.glance(sync.peek_named, owner, name, live.key[1], live.sources)
+            return Access(box, box.name, looked=looked)
+    return await find(session, name, Rights.READ)
 
 
 async def look(session: Session, name: str) -> Access:

@@ -9,6 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from opostd.imap.live import PAGES_AT_ONCE, Key, LiveBox
 from opostd.imap.state.wishes import Wishes
@@ -18,6 +19,7 @@ from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId
 from opostd.model.records import BoxHint
 from opostd.store import changes, sync
 from opostd.store.activity import Activity
+from opostd.store.names import canonical
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.imap")
@@ -55,6 +57,7 @@ class Hub:
         self._boxes: dict[Key, LiveBox] = {}
         self._closed: OrderedDict[Key, LiveBox] = OrderedDict()
         self._closed_rows = 0
+        self._by_name: WeakValueDictionary[tuple[OwnerId, str], LiveBox] = WeakValueDictionary()
         self._watches: dict[OwnerId, set[Watch]] = {}
         self._ticks = 0
         self._dirty: dict[Key, int] = {}
@@ -88,8 +91,15 @@ class Hub:
         self._late.add(key)
         self._wake.set()
 
-    async def open(self, owner: OwnerId, box: BoxId) -> LiveBox:
-        """The live box, up to date, counted as open: ``release`` it.  Raises NoSuchBox."""
+    def likely(self, owner: OwnerId, name: str) -> LiveBox | None:
+        """The box that had this name when it was opened last, if it is still kept."""
+        return self._by_name.get((owner, canonical(name)))
+
+    async def open(self, owner: OwnerId, box: BoxId, looked: sync.Peeked | None = None) -> LiveBox:
+        """The live box, up to date, counted as open: ``release`` it.  Raises NoSuchBox.
+
+        looked: a look at it just now, where there was one.
+        """
         key = (owner, box)
         self._activity.saw(owner)
         live = self._boxes.get(key)
@@ -99,10 +109,11 @@ class Hub:
             self._boxes[key] = live
         live.open += 1
         try:
-            await live.bring_up()
+            await live.bring_up(looked)
         except BaseException:
             self.release(live)
             raise
+        self._by_name[owner, live.snapshot.box.name] = live
         return live
 
     async def bring_up(self, keys: Sequence[Key]) -> None:

@@ -40,7 +40,7 @@ class LiveBox:
         self._lock = asyncio.Lock()
         self._begun = 0
         self._version: tuple[int, int] | None = None
-        self._sources: frozenset[Key] = frozenset()  # of its subscriptions, as the last look has found them
+        self._sources: frozenset[Key] = frozenset()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -78,17 +78,23 @@ class LiveBox:
                 self._wake()
             return self._snapshot
 
-    async def bring_up(self) -> Snapshot:
+    @property
+    def sources(self) -> frozenset[Key]:
+        """Of its subscriptions, as the last look has found them."""
+        return self._sources
+
+    async def bring_up(self, looked: sync.Peeked | None = None) -> Snapshot:
         """The state of the box with all that its subscriptions owe it (promise 5), or the first pages of very much.
 
-        late: told of a box that has more to come; without it all is carried.
+        looked: a look at it just now, where there was one.  late: told of a box that has more to come; without it all
+        is carried.
         Mostly nothing has happened, which one look tells, or none where the store knows that nobody has written.
         """
         version = self._store.version()
         if version is not None and version == self._version and self._snapshot is not None:
             return self._snapshot
         try:
-            found = await self._store.glance(sync.peek, *self.key, self._sources)
+            found = await self._store.glance(sync.peek, *self.key, self._sources) if looked is None else looked
         except NoSuchBox:
             self._was_deleted()
             raise

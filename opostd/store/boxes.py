@@ -7,6 +7,7 @@ twice to one owner, so a name never comes back with an old one.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from opostd.model.records import Box
 from opostd.store import acl, annotations, dismissed, moves, schema
 from opostd.store.database import chunks
 from opostd.store.dialect import insert_new
-from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box
+from opostd.store.locks import BOX_COLUMNS, box_of, lock, read_box, the_box
 from opostd.store.names import INBOX, SHARED, below, canonical, check, is_shared, parents
 from opostd.store.run import Group, Tx, reads, writes
 
@@ -78,10 +79,14 @@ class Status:
 @reads(Group.OWNER)
 def box_named(tx: Tx, owner: OwnerId, name: str) -> Box:
     """The box of that name; INBOX in any case.  Raises NoSuchBox."""
-    rows = tx.rows(_NAMED, {"owner": owner, "name": canonical(name)}) if _sane(name) else []
-    if not rows:
+    return the_box(tx.rows(*name_question(owner, name)))
+
+
+def name_question(owner: OwnerId, name: str) -> tuple[sa.Executable, dict[str, Any]]:
+    """What ``box_named`` asks, for whoever asks more with it.  Raises NoSuchBox for what can be no name."""
+    if not _sane(name):
         raise NoSuchBox("no such mailbox")
-    return box_of(rows[0])
+    return _NAMED, {"owner": owner, "name": canonical(name)}
 
 
 @reads(Group.OWNER)

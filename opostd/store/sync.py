@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from opostd.model.errors import LimitReached, NoSuchBox, Unavailable
 from opostd.model.ids import BoxId, OwnerId
 from opostd.model.records import Box, Subscription
-from opostd.store import schema, set_aside
+from opostd.store import boxes, schema, set_aside
 from opostd.store.bulk import subscriptions_of
 from opostd.store.carrying import Carried, carry_boxes
 from opostd.store.database import chunks
@@ -218,6 +218,23 @@ def peek(tx: Tx, owner: OwnerId, box: BoxId, likely: frozenset[Key] = frozenset(
         found = of_target(tx, owner, box)
         late, here = bool(_late(tx, found)), read_box(tx, owner, box)
     return Peeked(here, late, frozenset(map(source_key, found)))
+
+
+@reads(Group.OWNER)
+def peek_named(
+    tx: Tx, owner: OwnerId, name: str, likely: BoxId, sources: frozenset[Key]
+) -> tuple[Box, Peeked | None]:  # fmt: skip
+    """The box of that name, and ``peek`` of it where that costs nothing.  Raises NoSuchBox.
+
+    likely: which box that probably is, and what its sources were.
+    """
+    if tx.dialect != "postgresql":
+        return boxes.box_named(tx, owner, name), None
+    found, ends, rows = looked_at(tx, owner, likely, sources, boxes.name_question(owner, name))
+    here = the_box(rows)
+    if here.box != likely:
+        return here, None
+    return here, Peeked(here, bool(_behind(found, ends)), frozenset(map(source_key, found)))
 
 
 @reads(Group.OWNER)

@@ -1,6 +1,6 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and UID EXPUNGE (RFC 9051 6.3.2, 6.4; RFC 3691; RFC 4315; RFC 7162)."""
 
-from opostd.imap.access import find
+from opostd.imap.access import find_to_read
 from opostd.imap.commands.fetch import lines
 from opostd.imap.commands.mailboxes import itself
 from opostd.imap.commands.messages import changed_since, chosen, uids_of, vanished_since, writable
@@ -36,8 +36,8 @@ async def _open(session: Session, command: Select, *, read_only: bool) -> Reply:
     if command.condstore:
         session.condstore()
     services = session.services
-    box = await find(session, command.name, Rights.READ)
-    live = await services.hub.open(*box.key)
+    box = await find_to_read(session, command.name)
+    live = await services.hub.open(*box.key, box.looked)
     session.selected = Selected.open(live, box.name, read_only, box.rights, foreign=not box.own)
     snapshot = live.snapshot
     yield BoxFlags(snapshot.keywords_in_use())

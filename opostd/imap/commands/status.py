@@ -7,7 +7,7 @@ statements, and only boxes that are owed something are written.
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
-from opostd.imap.access import find
+from opostd.imap.access import find_to_read
 from opostd.imap.format.objectid import mailboxid
 from opostd.imap.session import Reply, Session
 from opostd.imap.state.snapshot import Snapshot
@@ -16,7 +16,6 @@ from opostd.imap.values.responses import StatusData
 from opostd.model.errors import NoSuchBox
 from opostd.model.flags import DELETED, SEEN, UNCHARGED
 from opostd.model.ids import BoxId, OwnerId
-from opostd.model.rights import Rights
 from opostd.store import boxes
 from opostd.store.boxes import Status as Counted
 
@@ -30,10 +29,11 @@ async def status(session: Session, command: Status) -> Reply:
         for response in session.condstore():
             yield response
     services = session.services
-    key = (await find(session, command.name, Rights.READ)).key
+    box = await find_to_read(session, command.name)
+    key = box.key
     live = services.hub.live(*key)
     if live.known:
-        found = {key: counted(await live.bring_up())}
+        found = {key: counted(await live.bring_up(box.looked))}
     else:
         found = await statuses(session, [key])
     if key not in found:
