@@ -10,6 +10,7 @@ administrator.
 
 import contextlib
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from opostd.model.errors import BadAddress, LimitReached, NoSuchAddress, NoSuchB
 from opostd.model.ids import NOBODY, BoxId, OwnerId
 from opostd.model.mailing import Outside, Place, Recipient, Service, Target
 from opostd.model.records import Account, Address, AddressKind, MemberRole, ServiceKind, Source
-from opostd.store import accounts, boxes, nesting, outside, provision, sources
+from opostd.store import accounts, boxes, outside, provision, sources
 from opostd.store.run import Store
 
 log = logging.getLogger("opostd.intake")
@@ -28,6 +29,8 @@ log = logging.getLogger("opostd.intake")
 MAX_ALIAS_DEPTH = 10  # an alias of an alias of ... : deeper is a mistake
 MAX_ALIAS_ADDRESSES = 1000  # as many as a message may have recipients; past it a group is the right thing
 MAX_INBOXES = 100_000  # remembered INBOX ids, about 20 MiB
+JUST_NOW_S = 1.0  # from RCPT to the end of the message, where it is not long: it might have come so much earlier
+MAX_READ = 1000  # remembered sources
 GLANCE = 8  # addresses that the loop itself may look for
 POSTMASTER = "postmaster"
 
@@ -47,6 +50,9 @@ class Router:
     relay: bool = False
     # An INBOX is neither deleted nor renamed (RFC 9051 6.3.6), and an owner's id is never given again.
     _inboxes: dict[OwnerId, BoxId] = field(default_factory=dict)
+    # Sources as they were read for the last check of their policies, and when: a message to one passes that itself,
+    # before it comes, so what stands here is never older than its own.
+    _read: dict[BoxId, tuple[float, Source]] = field(default_factory=dict)
 
     async def ahead(self, addresses: Sequence[str]) -> Known:
         """What ``route`` will ask of these first, asked at once; INBOXes are remembered.  Raises Unavailable."""
@@ -198,8 +204,13 @@ class Router:
             return [await self._inbox(address.owner)]
         if address.kind is AddressKind.SERVICE:
             return await self._service(address)
-        below = await self.store.glance(nesting.below, address.box)
-        source, held = await self._check_policy(address, account, below)
+        source, below = await self.store.glance(sources.with_below, address.box)
+        if source is None:  # being removed
+            raise NoSuchAddress(address.addr)
+        held = await self._check_policy(source, account, below)
+        if len(self._read) >= MAX_READ:
+            self._read.clear()
+        self._read[source.box] = time.monotonic(), source
         if held:
             return [Target(address.owner, address.box, source=True, held=True)]
         inner = [Target(address.owner, box, source=True, nested=True) for box in below]
@@ -231,11 +242,15 @@ class Router:
         )
 
     async def sources(self, targets: Sequence[Target]) -> list[Source]:
-        """Of those of the targets that are sources and were named themselves."""
-        found = [
-            await self.store.glance(provision.source, each.box) for each in targets if each.source and not each.nested
-        ]
+        """Of those of the targets that are sources and were named themselves; as ``route`` read them, if just now."""
+        found = [await self._source(each.box) for each in targets if each.source and not each.nested]
         return [source for source in found if source is not None]
+
+    async def _source(self, box: BoxId) -> Source | None:
+        at, source = self._read.get(box, (0.0, None))
+        if source is not None and time.monotonic() - at < JUST_NOW_S:
+            return source
+        return await self.store.glance(provision.source, box)
 
     async def deciders(self, box: BoxId, but: OwnerId = NOBODY) -> list[tuple[OwnerId, str]]:
         """The moderators of a group; where there is none its owners, where there is none the administrators."""
@@ -284,25 +299,20 @@ class Router:
             places.append(place)
         return Recipient(recipient.wish, tuple(places))
 
-    async def _check_policy(
-        self, address: Address, account: Account | None, below: Sequence[BoxId]
-    ) -> tuple[Source, bool]:
-        """The source, and whether a moderator has to decide.  Raises NotAllowed.
+    async def _check_policy(self, source: Source, account: Account | None, below: Sequence[BoxId]) -> bool:
+        """Whether a moderator has to decide.  Raises NotAllowed.
 
         below: groups in this one, whose members are members here.
         """
-        source = await self.store.glance(provision.source, address.box)
-        if source is None:  # being removed
-            raise NoSuchAddress(address.addr)
         roles = MemberRole(0)
         if account is not None and not account.admin and asks_for_roles(source):
-            roles = await self.store.glance(provision.role, address.box, account.owner)
+            roles = await self.store.glance(provision.role, source.box, account.owner)
             if asks_below(source, roles):
                 for box in below:
                     roles |= await self.store.glance(provision.role, box, account.owner) & MemberRole.READER
         if not may_post(source, account, roles):
-            raise NotAllowed(f"may not post to {address.addr}")
-        return source, is_held(source, account, roles)
+            raise NotAllowed(f"may not post to {source.address}")
+        return is_held(source, account, roles)
 
     async def _service(self, address: Address) -> list[Place]:
         """What stands beside a group: letters to its owners are theirs, the rest is answered by the server."""

@@ -23,7 +23,7 @@ _PAIRS = (
     .order_by(_nested.c.source_box, _nested.c.member_box)
 )
 _MEMBERS = _PAIRS.where(_nested.c.source_box.in_(sa.bindparam("sources", expanding=True)))
-_MEMBERS_OF_ONE = _PAIRS.where(_nested.c.source_box == sa.bindparam("source", type_=sa.BigInteger))
+MEMBERS_OF_ONE = _PAIRS.where(_nested.c.source_box == sa.bindparam("source", type_=sa.BigInteger))
 
 
 @reads(Group.OWNER)
@@ -74,7 +74,7 @@ def _lock(tx: Tx) -> None:
 def _members(tx: Tx, sources: Sequence[BoxId]) -> dict[BoxId, list[BoxId]]:
     found: dict[BoxId, list[BoxId]] = {}
     if len(sources) == 1:  # and mostly none is below it
-        rows = tx.rows(_MEMBERS_OF_ONE, {"source": sources[0]})
+        rows = tx.rows(MEMBERS_OF_ONE, {"source": sources[0]})
     else:
         rows = [tuple(row) for row in tx.execute(_MEMBERS, {"sources": list(sources)})]
     for outer, inner in rows:

@@ -91,6 +91,13 @@ def source(tx: Tx, box: BoxId) -> Source | None:
 
 
 @reads(Group.OWNER)
+def with_below(tx: Tx, box: BoxId) -> tuple[Source | None, list[BoxId]]:
+    """A source, and all groups below it: what is asked for each post to it, so at once where there are none."""
+    rows, inner = tx.rows_of((_OF_BOX, {"box": box}), (nesting.MEMBERS_OF_ONE, {"source": box}))
+    return _source_of(rows[0]) if rows else None, nesting.below(tx, box) if inner else []
+
+
+@reads(Group.OWNER)
 def source_at(tx: Tx, address: str) -> Source | None:
     """The source that has, or had, this address."""
     row = tx.execute(_SOURCE.where(_SYSTEM, _source.c.address == address)).first()

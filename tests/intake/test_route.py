@@ -1,6 +1,7 @@
 """Addresses to boxes: policies, aliases, tags, postmaster, in one table."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -179,5 +180,38 @@ def test_what_is_told_goes_to_people(store: Store) -> None:
             for address in ("anyone", "anyone-join", "local-request", "nobody"):
                 with pytest.raises((NoSuchAddress, NotAllowed)):
                     await router.route_report(f"{address}@{DOMAIN}")
+
+    asyncio.run(main())
+
+
+class Counting(Store):
+    """A store that counts what it is asked."""
+
+    asked = 0
+
+    async def run(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        return await super().run(*args, **kwargs)
+
+    async def glance(self, *args: Any, **kwargs: Any) -> Any:
+        before = self.asked
+        found = await super().glance(*args, **kwargs)
+        self.asked = before + 1  # by ``run``, where it cannot be found at once
+        return found
+
+
+def test_a_broadcast_asks_little_more_than_direct_mail(store_settings: StoreSettings) -> None:
+    """From RCPT to 250: for its source and the groups below it once, whatever the number of its readers."""
+    store = Counting(store_settings)
+
+    async def main() -> None:
+        async with world(store) as here:
+            await add_groups(here)
+            asked: dict[str, list[int]] = {}
+            for to in ("anna", "everyone", "anna", "everyone"):  # the first time, more is asked
+                before = store.asked
+                await here.submit("s", to, sender="root")
+                asked.setdefault(to, []).append(store.asked - before)
+            assert asked["everyone"][1] == asked["anna"][1] + 1
 
     asyncio.run(main())
