@@ -25,6 +25,7 @@ from opostd.store.delivery import Delivery
 from opostd.store.run import Store
 
 CARRIED_BOXES, CARRIED_POSTS = 10_000, 10
+MANY = 1_000_000  # rows, of which a target is meant: of fewer, most have just been carried and stand there twice
 CONFIG = "[agent]\ncarry = false\n"
 
 
@@ -76,7 +77,8 @@ class Groups:
     def _each(self, what: str, table: str, limit: int) -> None:
         rows = self.server.ask(f"SELECT count(*) FROM {table}")
         octets = self.server.ask(f"SELECT pg_total_relation_size('{table}')")
-        self._add(f"octets of {what}", "", [octets / rows], Target(limit), f"{rows:,} rows")
+        target = Target(limit) if rows >= MANY else None
+        self._add(f"octets of {what}", "", [octets / rows], target, f"{rows:,} rows")
 
     async def few_pending(self, posts: int = 10, readers: int = 200) -> None:
         """The first SELECT of somebody for whom ten posts wait, and the same again."""
