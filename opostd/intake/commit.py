@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from opostd.intake.deliver import Arrival, Key, SpoolKey
 from opostd.model.errors import Unavailable
-from opostd.model.ids import post_id_text
+from opostd.model.ids import PostId, post_id_text
 from opostd.model.mailing import Mailing
 from opostd.model.records import UNLIMITED, NewPost, Quota
 from opostd.store import posts, queue
@@ -47,21 +47,23 @@ def keep(
     now: int,
     orders: Sequence[Order] = (),
     quota: Quota = UNLIMITED,
+    again: Set[PostId] = frozenset(),
 ) -> list[Delivered]:
     """Keep posts with a spool row for each place they go to; forget spool rows that are done.  One transaction.
 
     orders: what is put into boxes too, only where ``Store.together``: these posts get no rows for boxes.  What they
-    became, in order.
+    became, in order.  again: posts that an earlier one may have kept.
     """
     if done:
         queue.done(tx, done)
     if items:
-        posts.accept(tx, items, now, delivered=frozenset(each.post for _, _, those in orders for each in those))
+        delivered = frozenset(each.post for _, _, those in orders for each in those)
+        posts.accept(tx, items, now, delivered=delivered, again=again)
     found = deliver_many(tx, orders, now, quota, new=True)
-    delivered = [each for each in found if isinstance(each, Delivered)]
-    if len(delivered) < len(found):
+    placed = [each for each in found if isinstance(each, Delivered)]
+    if len(placed) < len(found):
         raise _Apart
-    return delivered
+    return placed
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class _Item:
     rows: int
     arrivals: tuple[Arrival, ...]
     kept: "asyncio.Future[bool]"
+    again: bool
 
     @property
     def octets(self) -> int:
@@ -108,16 +111,18 @@ class GroupCommit:
         self._finishing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def keep(self, mailing: Mailing, arrivals: Sequence[Arrival] = ()) -> bool:
+    async def keep(self, mailing: Mailing, arrivals: Sequence[Arrival] = (), *, again: bool = False) -> bool:
         """Returns after the commit that has the post and a spool row for each place it goes to.
 
         arrivals: in all the boxes that it goes to.  True: the same commit has put them there, and they are settled.
+        again: an earlier commit may have kept it.
         Raises Unavailable, or whatever the database says to this one.  Cancelled, the post is kept all the same.
         """
         await self._wait_for_room(len(mailing.post.raw) + len(mailing.post.text))
         rows = max(sum(len(each.places) for each in mailing.recipients), len(arrivals))
         may_go_along = self._store.together and len(arrivals) <= MAX_ALONG and not any(each.told for each in arrivals)
-        item = _Item(mailing, rows, tuple(arrivals) if may_go_along else (), asyncio.get_running_loop().create_future())
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        item = _Item(mailing, rows, tuple(arrivals) if may_go_along else (), kept, again)
         item.kept.add_done_callback(_looked_at)
         self._waiting.append(item)
         self._waiting_octets += item.octets
@@ -215,9 +220,10 @@ class GroupCommit:
             for each in item.arrivals:
                 boxes.setdefault(each.key, []).append(each)
         orders = [(*key, [each.delivery for each in arrivals]) for key, arrivals in boxes.items()]
+        again = frozenset(item.post.facts.id for item in batch if item.again)
         try:
             results = await self._store.run(
-                keep, done, [item.mailing for item in batch], self._now(), orders, self._quota
+                keep, done, [item.mailing for item in batch], self._now(), orders, self._quota, again
             )
         except Exception as error:
             if isinstance(error, Unavailable) or not orders:

@@ -20,6 +20,7 @@ from opostd.intake.arrivals import arrivals
 from opostd.intake.bounces import Bounces
 from opostd.intake.commit import GroupCommit
 from opostd.intake.deliver import Arrival, Deliverer
+from opostd.intake.doubtful import Doubtful, Said, said
 from opostd.intake.examine import Examine
 from opostd.intake.expiry import expires_at, with_expires
 from opostd.intake.fullness import Fullness
@@ -125,7 +126,7 @@ class Intake:
         self.membership, self.recalling = self._groups.membership, self._groups.recalling
         self._indexing = Indexing(store)
         self._appender = Appender(store, self._commit, self._deliverer, limits, kept=self._indexing.wake, quota=quota)
-        self._fullness = Fullness(store, quota)
+        self._fullness, self._doubtful = Fullness(store, quota), Doubtful()
         self._leaving: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._under_way = 0
@@ -227,6 +228,10 @@ class Intake:
             raise NoSuchAddress("no recipient")
         with self._busy():
             id_, now = new_post_id(), self._now()
+            key = partial(said, raw, mail_from, recipients, account, envid, ret, terms)
+            if (known := self._doubtful.find(key)) is not None:  # its sender was told "later"
+                await self._to_the_end(self._keep_and_deliver(known, now, key))
+                return known.post.facts.id
             mode: Markdown = markdown if isinstance(markdown, str) else "plain" if markdown else "off"
             message = await off_loop(len(raw), partial(read, raw, self._limits))
             if account is not None:
@@ -275,7 +280,7 @@ class Intake:
             mailing = Mailing(
                 post, tuple(recipients), Origin(mail_from, envid, ret, terms), author, self.moderators.held_until(now)
             )
-            await self._to_the_end(self._keep_and_deliver(mailing, now))
+            await self._to_the_end(self._keep_and_deliver(mailing, now, key))
             if not mail_from and account is None:
                 for path in failed_paths((each.wish.address for each in recipients), raw):
                     self.bounced(path)
@@ -319,9 +324,11 @@ class Intake:
         html = await self._renderer.render(source.text)
         return md.built(message, source, html, b"=_" + post_id_text(id_).encode())
 
-    async def _keep_and_deliver(self, mailing: Mailing, now: int) -> None:
-        ticket, coming = arrivals(mailing, now)
-        if not await self._commit.keep(mailing, coming):
+    async def _keep_and_deliver(self, mailing: Mailing, now: int, key: Said) -> None:
+        with self._doubtful.kept(key, mailing) as again:
+            ticket, coming = arrivals(mailing, now, again=again)
+            along = await self._commit.keep(mailing, coming, again=again)
+        if not along:
             self._deliverer.put(coming)
         self._see_to_the_rest(mailing)
         if ticket.left:

@@ -17,7 +17,7 @@ from opostd.model.mailing import Mailing
 from opostd.model.records import PostFacts
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
-from opostd.store.dialect import among, among_rows, insert_new
+from opostd.store.dialect import among, among_rows, insert_new, inserted
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import spool
 from opostd.store.types import storable
@@ -43,24 +43,36 @@ _SLICE = sa.select(
 
 @writes(Group.POST)
 def accept(
-    tx: Tx, mailings: Sequence[Mailing], now: int, *, delivered: Set[PostId] = frozenset()
-) -> None:  # fmt: skip
+    tx: Tx,
+    mailings: Sequence[Mailing],
+    now: int,
+    *,
+    delivered: Set[PostId] = frozenset(),
+    again: Set[PostId] = frozenset(),
+) -> None:
     """Keeps posts, and that each is still to reach its recipients.  May be repeated: what is there stays.
 
-    delivered: those that the same transaction puts into all their boxes.
+    delivered: those that the same transaction puts into all their boxes.  again: those that an earlier transaction may
+    have kept, and whoever tried could not say: all that one has written is left as it has become since.
     """
     for page in chunks(mailings):
-        new = [mailing.post for mailing in page]
+        kept: list[PostId] = []
+        coming: list[Mailing] = []
+        for mailing in page:
+            id_ = mailing.post.facts.id
+            if (tx.again or id_ in again) and not inserted(tx, _post, _facts_row(mailing.post.facts)):
+                kept.append(id_)
+            else:
+                coming.append(mailing)
+        new = [mailing.post for mailing in coming]
         insert_new(tx, _post, [_facts_row(each.facts) for each in new])
         insert_new(tx, _body, [{"id": each.facts.id, "raw": each.raw} for each in new])
         search_index.put(tx, [(each.facts.id, each.sought, each.text) for each in new])
-        if tx.again:
-            # An earlier COMMIT may have gone through without its answer, and then nothing here was written.  A COMMIT
-            # of nothing does not wait for the standby, so 250 might be said of what only a lost machine had.
-            tx.execute(
-                sa.update(_post).where(_post.c.id.in_([each.facts.id for each in new])).values(size=_post.c.size)
-            )
-    spool(tx, mailings, now, delivered)
+        if kept:
+            # Its COMMIT has gone through, and nothing here was written.  A COMMIT of nothing does not wait for the
+            # standby, so 250 might be said of what only a lost machine had.
+            tx.execute(sa.update(_post).where(_post.c.id.in_(kept)).values(size=_post.c.size))
+        spool(tx, coming, now, delivered)
 
 
 def _facts_row(facts: PostFacts) -> dict[str, Any]:

@@ -48,9 +48,12 @@ def _fall_silent(settings: StoreSettings, server: OwnServer, tmp_path: Path) -> 
             assert sorted(reply[:8] for reply in told) == ["451 4.3.", "NO [UNAV", "NO [UNAV"], told
             assert took < LATE_S + BUSY_S, took
             assert until(lambda: sender.deliver("after").startswith("250"))
+            # Whoever was told "later" sends again, and whatever became of the first try, it is there once.
+            assert until(lambda: sender.deliver("meanwhile").startswith("250"))
             assert until(lambda: writer.append("after").startswith("OK"))
             assert looker.ask("STATUS INBOX (MESSAGES)").startswith("OK")
         with imap(site, "anna") as client:
             archive = Counter(subjects(client, "Archive"))
+            assert Counter(subjects(client, "INBOX"))["meanwhile"] == 1
         # What was refused before its COMMIT was said is not there.
         assert archive == Counter(["before", *["after"] * archive["after"]])

@@ -37,14 +37,15 @@ class Faults:
         self.broken = False
         self.broken_from: int | None = None
         self.once_after: int | None = None
+        self.no_answers = False
         self._lock = threading.Lock()
 
     def __call__(self, moment: str) -> None:
         with self._lock:
             self.commits += moment == "before"
             number = self.commits
-            lost = moment == "after" and number == self.once_after
-            if lost:
+            lost = moment == "after" and (self.no_answers or number == self.once_after)
+            if number == self.once_after and lost:
                 self.once_after = None
         if lost or (moment == "before" and (self.broken or (self.broken_from or number + 1) <= number)):
             raise sqlite3.OperationalError("the test's fault")
