@@ -8,7 +8,7 @@ from opostd.model.records import PostPolicy
 from tests.e2e.conftest import DOMAIN, Site
 from tests.e2e.mailbox import imap, subjects, submission, text_mail, uids, whole
 from tests.e2e.shows import Stage
-from tests.e2e.test_recall import SECONDS, wait_for
+from tests.e2e.test_recall import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,10 @@ def test_rank_4_recall_takes_it_back(stage: Stage) -> None:
         reader.send(b"i1 IDLE\r\n")
         wait_for(reader, b"idling")
         stage.send("eye", "hush", "Oops")
-        assert wait_for(reader, b"1 EXISTS") < 5 * SECONDS
+        wait_for(reader, b"1 EXISTS")
         report = stage.json("post", "recall", stage.post("hush", "Oops"), "-y")
         assert (report["had"], report["removed"]) == (1, 1)
-        assert wait_for(reader, b"* 1 EXPUNGE") < 5 * SECONDS
+        wait_for(reader, b"* 1 EXPUNGE")
         reader.send(b"DONE\r\n")
         wait_for(reader, b"completed")
     stage.send("eye", "hush", "Right")
