@@ -27,6 +27,9 @@ from opostd.store.run import Group, Store, Tx, writes
 
 T = TypeVar("T")
 OFF_LOOP_OCTETS = 64 * 1024  # larger ones are looked through in a thread: others are served meanwhile
+CHECKED_OCTETS = (
+    4 * 1024 * 1024
+)  # in which the loop itself looks for NUL, in less than a millisecond: a thread takes more
 TOGETHER = 4  # small ones that the loop looks through before others have their turn: 2 ms
 NO_FLAGS = Flags()
 
@@ -47,9 +50,9 @@ def keep_all(tx: Tx, mailings: Sequence[Mailing], order: Order, now: int, quota:
     return deliver(tx, *order, now, quota)
 
 
-async def off_loop(octets: int, work: Callable[[], T]) -> T:
-    """What the work returns; done in a thread where it goes over many octets."""
-    return work() if octets < OFF_LOOP_OCTETS else await asyncio.to_thread(work)
+async def off_loop(octets: int, work: Callable[[], T], most: int = OFF_LOOP_OCTETS) -> T:
+    """What the work returns; done in a thread where it goes over ``most`` octets or more."""
+    return work() if octets < most else await asyncio.to_thread(work)
 
 
 class Appender:
@@ -75,7 +78,7 @@ class Appender:
     async def made(self, messages: Sequence[NewMessage], now: int) -> list[tuple[NewPost, Delivery]]:
         """Posts and what is to be delivered; all are checked before one is analysed.  Raises TooBig, BadMessage."""
         for each in messages:
-            await off_loop(len(each.raw), partial(check_kept, each.raw, self._limits))
+            await off_loop(len(each.raw), partial(check_kept, each.raw, self._limits), CHECKED_OCTETS)
         rows: list[tuple[NewPost, Delivery]] = []
         for number, each in enumerate(messages):
             if number and number % TOGETHER == 0:
