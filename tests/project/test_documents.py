@@ -36,6 +36,19 @@ def test_a_command_that_is_shown(name: str, line: str) -> None:
         context = under.make_context(found, rest, parent=context)
 
 
+NAMED = sorted({words for path in FILES for words in re.findall(r"`opostd ([a-z][^`]*)`", path.read_text())})
+
+
+@pytest.mark.parametrize("words", NAMED)
+def test_a_command_that_is_named(words: str) -> None:
+    """By its name alone: what it would be about need not be said."""
+    context, rest = program.make_context("opostd", []), re.findall(r"[\w-]+", words)
+    while isinstance(context.command, click.Group) and rest and rest[0].islower():
+        found, under, rest = context.command.resolve_command(context, rest)
+        assert under is not None, found
+        context = click.Context(under, parent=context, info_name=found)
+
+
 SETTINGS = [
     (path.name, block)
     for path in FILES
