@@ -97,6 +97,7 @@ def _check_listeners(settings: Settings, problems: Problems) -> None:
         ("smtp", "local_senders_from"),
         ("http", "proxy_from"),
         ("greylist", "exempt"),
+        ("limits", "many_connections_from"),
     ):
         for each in getattr(getattr(settings, room), field):
             try:

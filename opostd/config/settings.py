@@ -121,7 +121,7 @@ class OauthSettings:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """Limits of a message and its transaction (security.md 1.2, 1.3)."""
+    """Limits of a message and its transaction (security.md 1.2, 1.3), and of clients that have not logged in."""
 
     max_message_octets: int = 25 * 1024 * 1024
     max_recipients: int = 1000
@@ -129,6 +129,8 @@ class LimitSettings:
     max_header_lines: int = 1000
     max_received: int = 100
     max_line_octets: int = 64 * 1024
+    max_connections_before_login: ZeroOr = ZeroOr(50)
+    many_connections_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,10 @@ class Connection:
         """The client has gone."""
         self._stream.lost()
 
+    def no_more(self) -> None:
+        """The client has closed its side: what it has said is done and answered, then the connection ends."""
+        self._stream.no_more()
+
     async def _next(self, tell: Callable[[], Awaitable[None]] | None) -> Frame | Line | NeedLiteral | Refused:
         """What the client says next.  tell: tells meanwhile what is due, called again after ``wake``."""
         stream, news, asked = self._stream, self._news, True
@@ -95,6 +99,8 @@ class Connection:
             await stream.flush()
             if stream.gone or stream.fed or (tell is not None and news.due):
                 continue  # more has come while that was told
+            if stream.ended:
+                break
             if asked:
                 self._touch()  # not when it is we who have something to say
             await stream.wait()
@@ -129,6 +135,7 @@ class Connection:
             self.session.notify(None)
             if self.session.account is not None:
                 self._users.leave(self, self.session.account)
+            self._users.unknown.leave(self)
             self._transport.close()
 
     def _greet(self) -> None:  # by itself: what it makes is not kept for the life of the connection
@@ -213,6 +220,9 @@ class Connection:
             raise
         except Exception as error:
             done = self._fault(error)
+            if self._stream.midway:  # a tagged line would be taken for octets of the message
+                log.warning("cut peer=%s reason=midway %s", self.peer, done.text)
+                raise Gone from error
             tag = getattr(error, "tag", None) or tag
         if self.session.selected is not None and self.session.selected.live.deleted:
             self._leave(BOX_GONE)
@@ -241,6 +251,8 @@ class Connection:
                     waiting.end()
                 if isinstance(response, bytes):
                     self._stream.write(response)
+                elif isinstance(response, list):
+                    await self._stream.write_whole(response)
                 elif isinstance(response, Done):
                     done = response
                 else:
@@ -330,6 +342,7 @@ class Connection:
         old.notify(None)
         if old.account is not None:
             self._users.leave(self, old.account)
+            self._users.unknown.enter(self, self.peer)  # counted where there is room; it was here before
         self.session = self._news.session = Session(self._services, self, failed_logins=old.failed_logins)
         self._stream.framer.limits = frame_limits(BEFORE_LOGIN, self._services.limits.max_message_octets)
         self.deadline = self._loop.time() + self._services.settings.login_timeout_s

@@ -121,10 +121,13 @@ class News:
             return
         await self._told(notices.news(may_expunge=idling or notices.wishes.at_once))
 
-    async def _told(self, news: AsyncIterator[Response | bytes]) -> None:
+    async def _told(self, news: AsyncIterator[Response | list[bytes]]) -> None:
         try:
             async for each in news:
-                self._stream.write(each if isinstance(each, bytes) else format_response(each, utf8=self.session.utf8))
+                if isinstance(each, list):
+                    await self._stream.write_whole(each)
+                else:
+                    self._stream.write(format_response(each, utf8=self.session.utf8))
                 if self._stream.full:
                     await self._stream.flush()
         except faults.TooMuchToNotify as error:  # RFC 5465 5.8

@@ -140,7 +140,7 @@ class Notices:
             and (box.live.deleted or box.view.modseq != box.snapshot.modseq or box.view.uids is not box.snapshot.uids)
         )
 
-    async def news(self, *, may_expunge: bool) -> AsyncIterator[Response | bytes]:
+    async def news(self, *, may_expunge: bool) -> AsyncIterator[Response | list[bytes]]:
         """All that is due: names, other mailboxes, the selected one.
 
         may_expunge: messages that have left the selected one may be told.  Raises OpostError where the store could not
@@ -155,7 +155,7 @@ class Notices:
             for status in await self._counts():
                 yield status
 
-    async def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | bytes]:
+    async def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | list[bytes]]:
         """What has happened in the selected mailbox, as far as it is wanted; with the data of new messages.
 
         everything: a command has run whose effect is told by it, so that it is told to who wants nothing, too.
@@ -182,8 +182,8 @@ class Notices:
         if self._unfetched:
             places = [box.snapshot.index(uid) for uid in self._unfetched]
             found = [place for place in places if place is not None]
-            async for octets in lines(self._session, found, wanted.items):
-                yield octets
+            async for pieces in lines(self._session, found, wanted.items):
+                yield pieces
             self._unfetched.clear()
 
     @property

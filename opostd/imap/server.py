@@ -17,14 +17,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from opostd.auth.login import Authenticator
+from opostd.auth.unknown import Unknown
 from opostd.config import ImapSettings, LimitSettings
 from opostd.imap.binding import channel_bindings
 from opostd.imap.connection import Connection
+from opostd.imap.format.any import format_response
 from opostd.imap.hub import Hub
 from opostd.imap.posts import Posts
 from opostd.imap.session import Services
 from opostd.imap.state.machine import State
 from opostd.imap.users import UserCounts
+from opostd.imap.values.responses import Condition
+from opostd.imap.values.responses import State as Status
 from opostd.intake.intake import Intake
 from opostd.intake.rounds import Loop
 from opostd.model.clock import wall_clock
@@ -43,6 +47,7 @@ STALLED_S = 60.0  # a client that takes nothing for so long is cut (security.md 
 # For a client that has never said a word to take its BYE: it may not even have ended its TLS handshake.
 SILENT_LINGER_S = 5.0
 TCP_CLOSE = b"\7"  # the first octet of struct tcp_info (tcp(7)): the state of a connection that was reset
+FULL = "too many connections from your address"
 STOP_S = 5.0  # for running commands to end when the server stops
 
 
@@ -53,7 +58,7 @@ class ITransport(interfaces.ITLSTransport, interfaces.IConsumer, interfaces.IPus
         """The socket, or the connection of OpenSSL."""
 
 
-@implementer(interfaces.IPushProducer)
+@implementer(interfaces.IPushProducer, interfaces.IHalfCloseableProtocol)
 class ImapProtocol(protocol.Protocol):
     """Carries octets between Twisted's transport and a Connection; is that transport's push producer."""
 
@@ -67,6 +72,7 @@ class ImapProtocol(protocol.Protocol):
         self._full: asyncio.Future[None] | None = None  # there while the client does not read; done when it does again
         self._reading = True
         self._heard = False
+        self._ended = False  # the client has closed its side
         self._end: float | None = None  # when a connection that we have closed is cut
 
     def connectionMade(self) -> None:
@@ -74,7 +80,7 @@ class ImapProtocol(protocol.Protocol):
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         tls = self.factory.implicit_tls
-        self.connection = Connection(
+        connection = Connection(
             self._door.services,
             self,
             self._door.users,
@@ -83,13 +89,35 @@ class ImapProtocol(protocol.Protocol):
             tls_offered=not tls and self._door.tls_options is not None,
             plaintext_allowed=self._door.plaintext_on_loopback and _on_loopback(peer) and _on_loopback(host),
         )
-        self.task = asyncio.get_running_loop().create_task(self.connection.run())
         self._door.protocols.add(self)
+        if not self._door.users.unknown.enter(connection, connection.peer):
+            self._turn_away(connection.peer)
+            return
+        self.connection = connection
+        self.task = asyncio.get_running_loop().create_task(connection.run())
+
+    def _turn_away(self, peer: str) -> None:
+        """Too many have come from there who have not logged in (security.md 1.5)."""
+        log.warning("cut peer=%s reason=too-many-connections", peer)
+        if self.factory.implicit_tls:  # the last word would cost a handshake
+            self.transport.abortConnection()
+            return
+        self.transport.write(format_response(Status(Condition.BYE, FULL, b"UNAVAILABLE")))
+        self.close()
 
     def dataReceived(self, data: bytes) -> None:
         self._heard = True
         if self.connection is not None:
             self.connection.feed(data)
+
+    def readConnectionLost(self) -> None:
+        """The client has closed its side, as ``printf ... | nc -N`` does.  Under TLS Twisted has only the whole end."""
+        self._ended = True
+        if self.connection is not None:
+            self.connection.no_more()
+
+    def writeConnectionLost(self) -> None:
+        """Never: we do not close one side."""
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._let_write()
@@ -153,7 +181,7 @@ class ImapProtocol(protocol.Protocol):
             self.transport.pauseProducing()
 
     def resume_reading(self) -> None:
-        if not self._reading:
+        if not self._reading and not self._ended:  # there is nothing to read but the end, again and again
             self._reading = True
             self.transport.resumeProducing()
 
@@ -210,7 +238,8 @@ class ImapDoor:
         self.services = Services(
             hostname, store, intake, auth, hub, Posts(store), settings, limits, now, quota, counts or Counts()
         )
-        self.users = UserCounts(settings.max_connections_per_user)
+        unknown = Unknown(limits.max_connections_before_login, limits.many_connections_from)
+        self.users = UserCounts(settings.max_connections_per_user, unknown)
         self.tls_options = tls_options
         self.plaintext_on_loopback = plaintext_on_loopback
         self.protocols: weakref.WeakSet[ImapProtocol] = weakref.WeakSet()

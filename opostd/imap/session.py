@@ -29,8 +29,8 @@ from opostd.store.run import Store
 UTF8_ACCEPT = "UTF8=ACCEPT"
 IMAP4REV2 = "IMAP4REV2"
 
-Reply = AsyncIterator[Response | bytes | Done]
-"""What a handler is: untagged responses, or FETCH data already in octets, and at the end perhaps the tagged line."""
+Reply = AsyncIterator[Response | bytes | list[bytes] | Done]
+"""What a handler is: untagged responses, as values, octets, or whole ones in pieces; and perhaps the tagged line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ class Notices(Protocol):
     @property
     def due(self) -> bool: ...
 
-    def news(self, *, may_expunge: bool) -> AsyncIterator[Response | bytes]: ...
+    def news(self, *, may_expunge: bool) -> AsyncIterator[Response | list[bytes]]: ...
 
-    def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | bytes]: ...
+    def of_selected(self, *, may_expunge: bool, everything: bool) -> AsyncIterator[Response | list[bytes]]: ...
 
     @property
     def wishes(self) -> Wishes: ...

@@ -1,7 +1,7 @@
 """The octets of one connection: framed on their way in, put together on their way out, deflated where asked (RFC 4978).
 
 Knows no command.  What must stay true: what waits here is bounded in both directions; nothing is written to a client
-that is gone.
+that is gone; the octets that a literal has promised are followed by nothing else, or by the end of the connection.
 """
 
 import asyncio
@@ -49,13 +49,18 @@ class Gone(Exception):
 
 
 class Stream:
-    """gone: nobody is there any more; fed: octets have come since ``take``; padded: what is deflated (wire/deflate)."""
+    """gone: nobody is there any more; ended: nothing more comes; fed: octets have come since ``take``.
+
+    padded: what is deflated (wire/deflate).  midway: a part of a response is out, and its rest is not.
+    """
 
     def __init__(self, transport: Transport, limits: FrameLimits) -> None:
         self.framer = Framer(limits)
         self.gone = False
+        self.ended = False
         self.fed = False
         self.padded = False
+        self.midway = False
         self._transport = transport
         self._more: asyncio.Future[None] | None = None
         self._deflater: Deflater | None = None
@@ -82,6 +87,11 @@ class Stream:
     def lost(self) -> None:
         """The client has gone."""
         self.gone = True
+        self.wake()
+
+    def no_more(self) -> None:
+        """The client says nothing more, and may still read."""
+        self.ended = True
         self.wake()
 
     def take(self) -> Frame | Line | NeedLiteral | Refused | None:
@@ -121,6 +131,15 @@ class Stream:
         self._out.append(octets)
         self._out_octets += len(octets)
 
+    async def write_whole(self, pieces: Sequence[bytes]) -> None:
+        """Whole responses in pieces, sent as they fill a write; where that fails, nothing can be said any more."""
+        for piece in pieces:
+            self.write(piece)
+            if self.full:
+                self.midway = True  # a border between two responses may be here: not worth to know
+                await self.flush()
+        self.midway = False
+
     @property
     def full(self) -> bool:
         """Whether it is time to ``flush``."""
@@ -144,6 +163,7 @@ class Stream:
             await self._transport.drain()
 
     async def _write_deflated(self, octets: bytes, deflater: Deflater) -> None:
+        before, self.midway = self.midway, len(octets) > STEP_OCTETS
         for at in range(0, len(octets), STEP_OCTETS):
             if at:  # others are served while a large message is deflated
                 await self._transport.drain()
@@ -151,12 +171,17 @@ class Stream:
                 if self.gone:
                     raise Gone
             self._transport.write(deflater.burst(octets[at : at + STEP_OCTETS], padded=self.padded))
+        self.midway = before
 
     def end(self, last: bytes) -> None:
-        """These octets are the last, after what was written; nobody is waited for."""
+        """These octets are the last, after what was written; nobody is waited for.
+
+        In the middle of a response they are not said: the client would take them for octets of a message.
+        """
         if not self.gone:
             octets = self._take_out() + last
-            self._transport.write(octets if self._deflater is None else self._deflater.burst(octets))
+            if not self.midway:
+                self._transport.write(octets if self._deflater is None else self._deflater.burst(octets))
             self.lost()
             self._transport.close()
 

@@ -1,7 +1,8 @@
-"""Connections of each user: one user's many never become another's none (security.md 1.5)."""
+"""Connections of each user, and of who is not known yet: one's many never become another's none (security.md 1.5)."""
 
 from typing import Protocol
 
+from opostd.auth.unknown import Unknown
 from opostd.model.errors import LimitReached
 from opostd.model.ids import OwnerId
 from opostd.model.records import Account
@@ -16,10 +17,14 @@ class Counted(Protocol):
 
 
 class UserCounts:
-    """By peer: so many connections of a user from one address, and no matter how many from others."""
+    """By peer: so many connections of a user from one address, and no matter how many from others.
 
-    def __init__(self, most: int) -> None:
+    unknown: those that have not logged in.
+    """
+
+    def __init__(self, most: int, unknown: Unknown | None = None) -> None:
         self._most = most
+        self.unknown = unknown or Unknown()
         self._by_user: dict[OwnerId, set[Counted]] = {}
 
     def enter(self, connection: Counted, account: Account) -> None:
@@ -27,6 +32,7 @@ class UserCounts:
         if sum(1 for each in mine if each.peer == connection.peer) >= self._most:
             raise LimitReached(f"more than {self._most} connections of one user from one address")
         mine.add(connection)
+        self.unknown.leave(connection)
 
     def leave(self, connection: Counted, account: Account) -> None:
         mine = self._by_user.get(account.owner)

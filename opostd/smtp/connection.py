@@ -61,6 +61,7 @@ class Connection(SMTP, ABC):
         self._timing = door.timing
         self._timer = LazyTimer(self.loop, self._expired)
         self._loopback = False
+        self._welcome = True
         self._closing = False  # nothing more is read; what was written still leaves
         self._busy = False  # in a commit: not to be disturbed
         self._last: Reply | None = None  # said as soon as it may be, and then nothing more
@@ -93,6 +94,7 @@ class Connection(SMTP, ABC):
         self._loopback = policy.is_loopback(peer) and policy.is_loopback(transport.get_extra_info("sockname"))
         self.secure = transport.get_extra_info("sslcontext") is not None
         self.session = self._create_session()
+        self._welcome = self.door.unknown.enter(self, self.peer_host)
         self._connected()
         self.door.sessions.add(self)
         self._handler_coroutine = self.loop.create_task(self._handle_client())
@@ -236,8 +238,12 @@ class Connection(SMTP, ABC):
         return line
 
     async def _handle_client(self) -> None:
-        self._say(say.greeting(self.door.hostname, self._policy.lhlo))
+        if self._welcome:
+            self._say(say.greeting(self.door.hostname, self._policy.lhlo))
         try:
+            if not self._welcome:
+                log.warning("cut peer=%s reason=too-many-connections", self.peer)
+                raise Cut(say.TOO_MANY_CONNECTIONS)
             if self.door.stopping:
                 raise Cut(say.shutting_down(self.door.hostname))
             while not self._closing:
@@ -254,4 +260,5 @@ class Connection(SMTP, ABC):
         finally:
             self._close(None)
             self._ended()
+            self.door.unknown.leave(self)
             self.door.sessions.discard(self)

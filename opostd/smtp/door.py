@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Sequence
 
 from opostd.auth.login import Authenticator
+from opostd.auth.unknown import Unknown
 from opostd.config import LimitSettings, Markdown
 from opostd.intake.intake import Intake
 from opostd.model.counts import Counts
@@ -66,6 +67,9 @@ class SmtpDoor:
         self.stopping = False
         self.pace = Pace(self.timing.unknown_per_s)
         self.large = asyncio.Semaphore(LARGE_AT_ONCE)
+        # By LMTP one server brings everybody's mail; a balancer that tells no client stands for many, too.
+        most = 0 if kind is DoorKind.LMTP else limits.max_connections_before_login
+        self.unknown = Unknown(most, [*limits.many_connections_from, *proxies])
 
     def look_after(self, store: Store) -> None:
         """From now on sessions end whose account is closed.  store: started; its loop is ours."""

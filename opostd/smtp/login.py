@@ -49,6 +49,7 @@ class LoginCommands(Session):
         if account is None:
             return await self._answer(say.AUTH_CANCELLED)
         self.account = account
+        self.door.unknown.leave(self)
         self._learn()
         self._say(say.LOGGED_IN)
 

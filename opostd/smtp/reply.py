@@ -67,6 +67,7 @@ def incident(number: str) -> Reply:
 
 BYE = Reply(221, "2.0.0", "bye")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors")
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "too many connections from your address")
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "too many unknown recipients")
 ACCOUNT_CLOSED = Reply(421, "4.7.0", "this account is closed")
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "too many failed logins")

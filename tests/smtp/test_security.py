@@ -8,6 +8,7 @@ import importlib
 import re
 import time
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -302,7 +303,6 @@ def test_hostile_structure_is_taken_and_holds_up_nobody(sqlite: Store, octets: b
 )
 def test_forwarders_bring_our_own_mail_back(sqlite: Store, networks: tuple[str, ...], wanted: str) -> None:
     """`smtp.local_senders_from`: a list or a forwarder elsewhere that keeps the sender."""
-    from ipaddress import ip_network
 
     async def main() -> None:
         setup = Setup(kind=DoorKind.MX, forwarders=tuple(map(ip_network, networks)))
@@ -312,5 +312,61 @@ def test_forwarders_bring_our_own_mail_back(sqlite: Store, networks: tuple[str, 
             if wanted.startswith("250"):
                 await client.talk(("RCPT TO:<x@other.example>", "550 5.7.1"), ("RCPT TO:<bob@opost.example>", "250"))
             await client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [DoorKind.MX, DoorKind.SUBMISSION])
+def test_one_address_has_so_many_connections_before_a_login(sqlite: Store, kind: DoorKind) -> None:
+    limits = LimitSettings(max_connections_before_login=2, many_connections_from=())
+
+    async def main() -> None:
+        async with World(sqlite, Setup(kind=kind, limits=limits)) as there:
+            first, second = await Client.connect(there), await Client.connect(there)
+            refused = await Client.connect(there, greeted=False)
+            assert await refused.reply() == ["421 4.7.0 too many connections from your address"]
+            assert await refused.closed() == b""
+            if kind is DoorKind.SUBMISSION:  # who has logged in leaves a place
+                await first.talk(("EHLO x.example", "250"), ("AUTH PLAIN AGFubmEAc2VjcmV0", "235"))
+                await (await Client.connect(there)).close()
+            await second.talk(("NOOP", "250"), ("QUIT", "221"))
+            assert await second.closed() == b""
+            last = await Client.connect(there)
+            for client in (first, second, refused, last):
+                await client.close()
+
+    run(main())
+
+
+ONE = LimitSettings(max_connections_before_login=1, many_connections_from=())
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [Setup(kind=DoorKind.LMTP, limits=ONE), Setup(limits=replace(ONE, many_connections_from=("127.0.0.0/8",)))],
+    ids=["lmtp", "named"],
+)
+def test_who_brings_the_mail_of_many_has_no_such_limit(sqlite: Store, setup: Setup) -> None:
+    """A server in front, by LMTP; networks that the settings name."""
+
+    async def main() -> None:
+        async with World(sqlite, setup) as there:
+            for client in [await Client.connect(there) for _ in range(3)]:
+                await client.close()
+
+    run(main())
+
+
+def test_behind_a_balancer_each_client_is_counted(sqlite: Store) -> None:
+    async def main() -> None:
+        async with World(sqlite, Setup(kind=DoorKind.MX, limits=ONE, proxies=(ip_network("127.0.0.1"),))) as there:
+            clients = [await Client.connect(there, greeted=False) for _ in range(3)]
+            told = []
+            for client, peer in zip(clients, ("192.0.2.1", "192.0.2.2", "192.0.2.1"), strict=True):
+                client.send(f"PROXY TCP4 {peer} 127.0.0.1 4000 25\r\n".encode())
+                told.append((await client.reply())[-1][:3])
+            assert told == ["220", "220", "421"]
+            for client in clients:
+                await client.close()
 
     run(main())

@@ -54,8 +54,8 @@ async def fetch(session: Session, command: Fetch) -> Reply:
         found = [index for index in here if index is not None]
         missing += len(uids) - len(found)
     lost: list[int] = []
-    async for octets in lines(session, found, items, newly_seen, lost):
-        yield octets
+    async for pieces in lines(session, found, items, newly_seen, lost):
+        yield pieces
     if lost:
         yield Done(Condition.NO, f"{len(lost)} of these messages cannot be read", b"SERVERBUG")
     elif missing:
@@ -89,8 +89,8 @@ async def lines(
     items: tuple[Item | Section, ...],
     newly_seen: frozenset[int] = frozenset(),
     lost: list[int] | None = None,
-) -> AsyncIterator[bytes]:
-    """FETCH responses for messages by their places in the snapshot, as octets in pieces of any size.
+) -> AsyncIterator[list[bytes]]:
+    """FETCH responses for messages by their places in the snapshot: whole ones, in pieces of any size.
 
     lost: gets the UIDs of messages whose post the store does not have; they are left out.
     """
@@ -106,8 +106,7 @@ async def lines(
                 numbers = [index + 1 for index in chunk]
             else:
                 numbers = [(view.place(snapshot.uids[index]) or 0) + 1 for index in chunk]
-            for octets in await plan.put_together(snapshot, chunk, numbers, newly_seen):
-                yield octets
+            yield await plan.put_together(snapshot, chunk, numbers, newly_seen)
     if plan.lost:
         log.error("posts missing in the store: owner=%d box=%d uids=%r", *box.live.key, plan.lost)
         if lost is not None:

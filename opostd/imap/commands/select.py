@@ -80,8 +80,8 @@ async def _resync(session: Session, resync: Resync) -> Reply:
         yield gone
     found = changed_since(session.box, resync.modseq, resync.known)
     items = (Item.FLAGS, Item.MODSEQ) if session.manner.uid_only else (Item.UID, Item.FLAGS, Item.MODSEQ)
-    async for octets in lines(session, found, items):
-        yield octets
+    async for pieces in lines(session, found, items):
+        yield pieces
 
 
 def with_numbers(command: Select) -> bool:

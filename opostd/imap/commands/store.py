@@ -56,8 +56,8 @@ async def store(session: Session, command: Store) -> Reply:
         elif silent:
             changed = alone and bool(result.changed)
             found = [index for index in found if changed and box.snapshot.modseqs[index] == result.modseq]
-        async for octets in lines(session, found, tuple(items)):
-            yield octets
+        async for pieces in lines(session, found, tuple(items)):
+            yield pieces
     if result.modified:
         yield _modified(box, command, result, missing)
     elif missing:
