@@ -14,7 +14,7 @@ serve: $(INSTALLED)
 
 test: $(INSTALLED)
 	@.ci/programs
-	$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
+	$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

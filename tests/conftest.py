@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from opostd.config import StoreSettings
 from opostd.store import migrate, schema
 from opostd.store.run import Store
-from tests.support import postgres, sql_rules, sqlite
+from tests.support import order, postgres, sql_rules, sqlite
 
 sql_rules.install()
 
@@ -19,6 +19,15 @@ settings.register_profile("opostd", deadline=None, suppress_health_check=[Health
 settings.load_profile("opostd")
 
 RETRY_S = 10.0  # a test that waits for a database that never comes should fail before its own timeout
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    order.configure(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes; otherwise tests run as they are written
+        order.longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,12 @@ def mails(said: list[str]) -> list[str]:
     return [line.partition(" BY=")[2].partition(" ")[0] for line in said if line.startswith("MAIL")]
 
 
+async def delivered(here: Site, waiting: int = 0) -> list[bytes]:
+    """What bob has, once it has been delivered.  waiting: rows that have not left yet."""
+    await here.here.queue_is_empty(but=waiting)
+    return await here.here.raws("bob")
+
+
 def test_what_is_left_of_the_time_goes_on(store: Store) -> None:
     async def main() -> None:
         async with told_peer(offers=TIMED) as peer, site(store, peer) as here:
@@ -49,7 +55,7 @@ def test_what_is_left_of_the_time_goes_on(store: Store) -> None:
             here.now += 30
             assert await here.agent.drain() == 2
             assert sorted(mails(peer.said)) == ["-35;N", "70;RT"]
-            (report,) = await here.here.raws("bob")  # of the one that is traced
+            (report,) = await delivered(here)  # of the one that is traced
             assert b"\r\nAction: relayed\r\n" in report
             assert b"\r\nDeliver-By-Date: " in report
 
@@ -70,7 +76,7 @@ def test_what_is_late_is_returned_at_its_time(store: Store) -> None:
                 here.now = waiting[0].next_at
             assert tries[-1] == 65
             assert here.now == NOW + 65
-            report = (await here.here.raws("bob"))[-1]
+            report = (await delivered(here))[-1]
             assert b"\r\nStatus: 5.4.7\r\n" in report
             assert b"\r\nAction: failed\r\n" in report
             sessions = len(mails(peer.said))
@@ -91,10 +97,10 @@ def test_what_is_late_is_told_of_once_and_tried_further(store: Store) -> None:
             await here.agent.drain()
             here.now += 11
             await here.agent.drain()
-            assert await here.here.raws("bob") == []
+            assert await delivered(here, waiting=1) == []
             here.now = NOW + 15
             await here.agent.drain()
-            (report,) = await here.here.raws("bob")
+            (report,) = await delivered(here, waiting=1)
             assert b"\r\nStatus: 4.4.7\r\n" in report
             assert b"\r\nAction: delayed\r\n" in report
             (waiting,) = await store.run(outgoing.of_post, post)
@@ -103,7 +109,7 @@ def test_what_is_late_is_told_of_once_and_tried_further(store: Store) -> None:
             await here.agent.drain()
             assert peer.copies(X) == 1
             assert mails(peer.said)[-1] == f"{NOW + 15 - here.now};N"
-            assert len(await here.here.raws("bob")) == 1
+            assert len(await delivered(here)) == 1
 
     asyncio.run(main())
 
@@ -124,7 +130,7 @@ def test_a_server_that_knows_no_time(sqlite: Store, mode: str, notify: Notify, c
             await here.agent.drain()
             assert peer.copies(X) == copies
             assert set(mails(peer.said)) <= {""}
-            reports = await here.here.raws("bob")
+            reports = await delivered(here)
             assert len(reports) == bool(told)
             assert not told or told in reports[0]
 
@@ -138,7 +144,7 @@ def test_a_server_that_needs_more_time_than_is_left(sqlite: Store) -> None:
             here.now += 41
             await here.agent.drain()
             assert peer.copies(X) == 0
-            (report,) = await here.here.raws("bob")
+            (report,) = await delivered(here)
             assert b"\r\nStatus: 5.4.7\r\n" in report
 
     asyncio.run(main())
