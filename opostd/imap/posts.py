@@ -19,6 +19,7 @@ FACTS_OCTETS = 48 * 1024 * 1024  # about 15,000 posts at 3 KB each
 RAW_OCTETS = 16 * 1024 * 1024
 RAW_KEPT_OCTETS = 1024 * 1024  # a larger message is sliced from the store, never kept
 AT_ONCE_OCTETS = 64 * 1024  # read by the loop itself where the store can: less than the way to a thread and back
+FACTS_AT_ONCE = 4  # posts whose facts the loop itself reads: of a message that somebody opens
 HEADER_OVERHEAD = 150  # an answer's two objects and its place in the dictionary
 SOUGHT_OCTETS = 32 * 1024 * 1024  # what SORT and THREAD look at of about 40,000 posts
 SOUGHT_OVERHEAD = 600  # the record, its strings and its place in the cache
@@ -76,7 +77,8 @@ class Posts:
         return found
 
     async def _look_up(self, page: Sequence[PostId]) -> dict[PostId, PostFacts]:
-        task = asyncio.ensure_future(self._store.run(posts.facts, page))
+        read = self._store.glance if len(page) <= FACTS_AT_ONCE else self._store.run
+        task = asyncio.ensure_future(read(posts.facts, page))
         for id_ in page:
             self._asked[id_] = task
         try:
