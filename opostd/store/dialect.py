@@ -1,5 +1,6 @@
 """The few statements that the two databases spell differently."""
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from opostd.model.columns import POST_ID_OCTETS
 from opostd.model.ids import BoxId, ModSeq, OwnerId, PostId
 from opostd.store import schema
 from opostd.store.run import Tx
@@ -62,6 +64,11 @@ def among(column: sa.Column[PostId]) -> dict[str, sa.ColumnElement[bool]]:
 def among_rows(tx: Tx, statement: sa.Executable, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
     """The rows of a statement with ``among``, made once: on PostgreSQL, where it has no list, by ``Tx.rows``."""
     return tx.rows(statement, parameters) if tx.dialect == "postgresql" else tx.execute(statement, parameters)
+
+
+def places(count: int) -> str:
+    """SQLite: where each of so many post ids begins, for ``substr`` of all of them as one parameter; a JSON array."""
+    return json.dumps(list(range(1, POST_ID_OCTETS * count, POST_ID_OCTETS)))
 
 
 NewRow = tuple[int, int, int, int, PostId, str]

@@ -19,13 +19,14 @@ from opostd.store.ranges import IN_BOX, ONE_RANGE
 from opostd.store.run import Group, Tx, writes
 
 _dp, _dismissed = schema.delivered_post, schema.dismissed
-_UNREAD = _dp.c.bits.bitwise_and(SEEN | UNCHARGED) == UNCHARGED
+UNREAD = _dp.c.bits.bitwise_and(SEEN | UNCHARGED) == UNCHARGED
+"""As ``counts``, but for the owner."""
 _ROW = ("owner_id", "post_id")
 
 
 def _note(*where: sa.ColumnElement[bool]) -> dict[str, sa.Executable]:
     """By dialect: notes those of the messages that count."""
-    rows = sa.select(_dp.c.owner_id, sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE)).where(*where, _UNREAD)
+    rows = sa.select(_dp.c.owner_id, sa.type_coerce(_dp.c.post_id, sa.types.NULLTYPE)).where(*where, UNREAD)
     return {
         name: dialect.insert(_dismissed).from_select(_ROW, rows).on_conflict_do_nothing()
         for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from opostd.model.flags import DELETED, EVERY_FLAG, UNCHARGED, FlagScope
-from opostd.model.ids import BoxId, ModSeq, OwnerId, Uid
+from opostd.model.ids import SYSTEM_OWNER, BoxId, ModSeq, OwnerId, Uid
 from opostd.model.records import UNLIMITED, Box, Quota
 from opostd.store import dismissed, quota, schema
 from opostd.store.locks import LAST_UID, advance, charge, lock
@@ -28,7 +28,20 @@ def _big(name: str) -> sa.BindParameter[int]:
 
 _UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE).order_by(_dp.c.uid)
 _IS_DELETED = _dp.c.bits.bitwise_and(DELETED) != 0
-_DELETED_UIDS = sa.select(_dp.c.uid, _dp.c.size, _dp.c.bits).where(*ONE_RANGE, _IS_DELETED).order_by(_dp.c.uid)
+_CHARGED = _dp.c.bits.bitwise_and(UNCHARGED) == 0
+_SUMS: tuple[sa.ColumnElement[Any], ...] = (
+    sa.func.coalesce(sa.func.sum(sa.case((_CHARGED, _dp.c.size))), 0),
+    sa.func.count(sa.case((_CHARGED, 1))),
+    sa.func.count(sa.case((dismissed.UNREAD, 1))),
+)
+_TOGETHER = {
+    (dialect, deleted_only): sa.select(joined(sa.cast(_dp.c.uid, sa.Text), sa.literal_column("','")), *_SUMS).where(
+        *ONE_RANGE, *([_IS_DELETED] if deleted_only else [])
+    )
+    for dialect, joined in (("sqlite", sa.func.group_concat), ("postgresql", sa.func.string_agg))
+    for deleted_only in (False, True)
+}
+"""One row for all messages of a range: a thousand rows of the driver take a third of the time that their copies do."""
 _ROW = {
     "owner_id": _big("target_owner"),
     "box_id": _big("target"),
@@ -68,6 +81,8 @@ _REMOVE = {  # by: only what is \\Deleted
     ),
 }
 
+
+DENSE = 4  # numbers for each UID wanted: where more are between them, others are, too, and each row is looked at
 
 Place = tuple[OwnerId, BoxId]
 
@@ -184,43 +199,51 @@ def _here(owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> dict[str,
 
 
 def _found(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> _Found:
-    """Those of the messages that are there."""
+    """Those of the messages that are there.  uids: ascending."""
+    if uids is None:
+        return _together(tx, owner, box, None)
+    wanted = set(uids)
+    if not uids or max(uids) - min(uids) < DENSE * len(uids):
+        found = _together(tx, owner, box, uids)
+        if all(wanted.issuperset(run) for run in found.runs):
+            return found
     rows = tx.rows(_UIDS, _here(owner, box, uids))
-    wanted = None if uids is None else set(uids)
-    if wanted is not None and not (len(wanted) >= len(rows) and wanted.issuperset([row[0] for row in rows])):
-        runs: list[list[int]] = []
-        open_run = False
-        for uid, _, _ in rows:
-            if uid not in wanted:
-                open_run = False
-            elif open_run:
-                runs[-1].append(uid)
-            else:
-                runs.append([uid])
-                open_run = True
-        rows = [row for row in rows if row[0] in wanted]
-    else:
-        runs = [[row[0] for row in rows]] if rows else []
-    return _Found(runs, *_charged(rows), _counts(owner, rows))
+    runs: list[list[int]] = []
+    open_run = False
+    for uid, _, _ in rows:
+        if uid not in wanted:
+            open_run = False
+        elif open_run:
+            runs[-1].append(uid)
+        else:
+            runs.append([uid])
+            open_run = True
+    rows = [row for row in rows if row[0] in wanted]
+    return _Found(runs, *_charged(rows), any(dismissed.counts(owner, bits) for bits in {row[2] for row in rows}))
 
 
 def _found_deleted(tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None) -> _Found:
     """Those of the messages that are ``\\Deleted``."""
-    rows = tx.rows(_DELETED_UIDS, _here(owner, box, uids))
-    deleted = [row[0] for row in rows]
-    if _counts(owner, rows) or (uids is not None and not set(uids).issuperset(deleted)):
-        return _found(tx, owner, box, deleted if uids is None else set(deleted).intersection(uids))
-    return _Found([deleted] if deleted else [], *_charged(rows), deleted=True)
+    found = _together(tx, owner, box, uids, deleted_only=True)
+    deleted = found.runs[0] if found.runs else []
+    if found.dismissed or (uids is not None and not set(uids).issuperset(deleted)):
+        return _found(tx, owner, box, deleted if uids is None else sorted(set(deleted).intersection(uids)))
+    return replace(found, deleted=True)
+
+
+def _together(
+    tx: Tx, owner: OwnerId, box: BoxId, uids: Collection[int] | None, *, deleted_only: bool = False
+) -> _Found:
+    """What is in the smallest range that has all of these, as one run."""
+    ((found, octets, messages, unread),) = tx.rows(_TOGETHER[tx.dialect, deleted_only], _here(owner, box, uids))
+    run = sorted(map(int, found.split(","))) if found else []
+    return _Found([run] if run else [], octets, messages, bool(unread) and owner != SYSTEM_OWNER)
 
 
 def _charged(rows: Sequence[tuple[int, int, int]]) -> tuple[int, int]:
     """Octets and number of those that count."""
     sizes = [size for _, size, bits in rows if not bits & UNCHARGED]
     return sum(sizes), len(sizes)
-
-
-def _counts(owner: OwnerId, rows: Sequence[tuple[int, int, int]]) -> bool:
-    return any(dismissed.counts(owner, bits) for bits in {row[2] for row in rows})
 
 
 def _copied(

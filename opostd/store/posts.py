@@ -17,7 +17,7 @@ from opostd.model.mailing import Mailing
 from opostd.model.records import PostFacts
 from opostd.store import schema, search_index
 from opostd.store.database import chunks
-from opostd.store.dialect import among, among_rows, insert_new, inserted
+from opostd.store.dialect import among, among_rows, insert_new, inserted, places
 from opostd.store.run import Group, Tx, reads, writes
 from opostd.store.spooling import spool
 from opostd.store.types import storable
@@ -102,8 +102,7 @@ def headers(tx: Tx, ids: Sequence[PostId]) -> dict[PostId, bytes]:
     if not ids:
         return {}
     octets = POST_ID_OCTETS
-    places = json.dumps(list(range(1, octets * len(ids), octets)))
-    ((found, lengths, blocks),) = tx.rows(_HEADERS_TOGETHER, {"ids": b"".join(ids), "places": places})
+    ((found, lengths, blocks),) = tx.rows(_HEADERS_TOGETHER, {"ids": b"".join(ids), "places": places(len(ids))})
     headers: dict[PostId, bytes] = {}
     end = 0
     for at, length in enumerate(json.loads(lengths)):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -341,6 +342,40 @@ def test_copy_is_a_second_row(store: Store) -> None:
         assert await world.posts_in(owner, inbox) == posts * 2
         assert (await store.run(moves.move, owner, inbox, inbox, [Uid(1)], NOW)).pairs == ((1, 3),)
         assert [row.uid for row in (await store.run(changes.listing, owner, inbox)).rows] == [2, 3]
+
+    run(main())
+
+
+def test_what_is_found_comes_as_one_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a range that a client has named, whatever has left it; not where others are between."""
+    came: list[int] = []
+    rows = Tx.rows
+
+    def noted(tx: Tx, *arguments: Any) -> list[tuple[Any, ...]]:
+        found = rows(tx, *arguments)
+        came.append(len(found))
+        return found
+
+    async def main() -> None:
+        world = await anna(store, 40)
+        owner, inbox = world.key("anna")
+        archive = (await store.run(boxes.box_named, owner, "Archive")).box
+        await store.run(moves.expunge, owner, inbox, [Uid(7), Uid(8), Uid(30)], False)
+        await store.run(flags.store_flags, owner, inbox, [(9, 12)], FlagAction.ADD, Flags(DELETED), None)
+        there = [uid for uid in range(1, 41) if uid not in (7, 8, 30)]
+        monkeypatch.setattr(Tx, "rows", noted)
+        for uids in (there, range(1, 41), there[:20]):
+            found = await store.run(moves.copy, owner, inbox, archive, [Uid(uid) for uid in uids], NOW)
+            assert [uid for uid, _ in found.pairs] == [uid for uid in uids if uid in there]
+        assert (await store.run(moves.expunge, owner, inbox, None, True)).uids == (9, 10, 11, 12)
+        assert max(came) == 1
+        found = await store.run(moves.move, owner, inbox, archive, [Uid(1), Uid(2), Uid(4)], NOW)
+        assert [uid for uid, _ in found.pairs] == [1, 2, 4]
+        assert max(came) == 4
+        found = await store.run(moves.move, owner, inbox, archive, [Uid(3), Uid(40)], NOW)
+        assert [uid for uid, _ in found.pairs] == [3, 40]
+        left = [uid for uid in there if uid not in (1, 2, 3, 4, 9, 10, 11, 12, 40)]
+        assert [row.uid for row in (await store.run(changes.listing, owner, inbox)).rows] == left
 
     run(main())
 
