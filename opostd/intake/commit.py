@@ -56,9 +56,8 @@ def keep(
     """
     if done:
         queue.done(tx, done)
-    if items:
-        delivered = frozenset(each.post for _, _, those in orders for each in those)
-        posts.accept(tx, items, now, delivered=delivered, again=again)
+    along = frozenset(each.post for _, _, those in orders for each in those)
+    posts.accept(tx, items, now, delivered=along, again=again)
     found = deliver_many(tx, orders, now, quota, new=True)
     placed = [each for each in found if isinstance(each, Delivered)]
     if len(placed) < len(found):
@@ -222,9 +221,12 @@ class GroupCommit:
         orders = [(*key, [each.delivery for each in arrivals]) for key, arrivals in boxes.items()]
         again = frozenset(item.post.facts.id for item in batch if item.again)
         try:
-            results = await self._store.run(
-                keep, done, [item.mailing for item in batch], self._now(), orders, self._quota, again
-            )
+            if batch:
+                mailings = [item.mailing for item in batch]
+                results = await self._store.run(keep, done, mailings, self._now(), orders, self._quota, again)
+            else:
+                results = []
+                await self._store.run(queue.done, done)
         except Exception as error:
             if isinstance(error, Unavailable) or not orders:
                 return error

@@ -81,14 +81,19 @@ class Database:
         self._readers.submit(lambda: self._reading(work), outcome)
 
     def write(
-        self, work: Callable[[sa.Connection], tuple[T, bool]], committed: Callable[[T], None], outcome: Outcome[T]
+        self,
+        work: Callable[[sa.Connection], tuple[T, bool]],
+        committed: Callable[[T], None],
+        outcome: Outcome[T],
+        may_be_lost: bool = False,
     ) -> None:
         """Runs the work in a transaction, and ``committed`` with its result after COMMIT, in the same thread.
 
         On PostgreSQL BEGIN waits in the connection's ``exchange``, for the first statement to take it along.
         Where the work says false beside its result there is nothing to keep: ROLLBACK, which needs no disk.
+        may_be_lost: COMMIT waits for no disk, and what it has written for one that does.
         """
-        self._writers.submit(lambda: self._transaction(work, committed, outcome), outcome)
+        self._writers.submit(lambda: self._transaction(work, committed, outcome, may_be_lost), outcome)
 
     def data_version(self, outcome: Outcome[tuple[int, int]]) -> None:
         """SQLite: a value that differs when another process has written since the last call."""
@@ -187,14 +192,21 @@ class Database:
             return result
 
     def _transaction(
-        self, work: Callable[[sa.Connection], tuple[T, bool]], committed: Callable[[T], None], outcome: Outcome[T]
+        self,
+        work: Callable[[sa.Connection], tuple[T, bool]],
+        committed: Callable[[T], None],
+        outcome: Outcome[T],
+        may_be_lost: bool,
     ) -> T:
         with self._clean(self._writers) as connection:
             exchange = exchange_of(connection)
             if exchange is None:
+                _be_synchronous(connection, not may_be_lost)
                 _say(connection, "BEGIN IMMEDIATE")
             else:
                 exchange.later(_BEGIN)
+                if may_be_lost:
+                    exchange.later(_NO_WAIT)
             result, keep = work(connection)
             if not keep or outcome.abandoned:
                 if not _roll_back(connection):
@@ -213,7 +225,10 @@ class Database:
 
 
 _NOTICES = "opostd notices"
+_FULL, _NORMAL = "FULL", "NORMAL"
+_SYNCHRONOUS = "opostd synchronous"
 _BEGIN = Call("BEGIN ISOLATION LEVEL READ COMMITTED")
+_NO_WAIT = Call("SET LOCAL synchronous_commit = off")
 
 
 def _engine(url: sa.URL) -> sa.Engine:
@@ -234,9 +249,10 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
     number(record.info)
+    record.info[_SYNCHRONOUS] = True
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # 250 is said after COMMIT, so COMMIT must be on the disk
+        f"synchronous = {_FULL}",  # 250 is said after COMMIT, so COMMIT must be on the disk
         f"cache_size = -{CACHE_KIB}",
         "temp_store = MEMORY",
         "journal_size_limit = 67108864",  # a WAL that has grown under a long reader shrinks again
@@ -282,6 +298,14 @@ def create_file(path: Path) -> None:
 def _say(connection: sa.Connection, word: str) -> None:
     """BEGIN, COMMIT or ROLLBACK, to the driver itself: SQLAlchemy's way costs as much as the row between the two."""
     _driver(connection).execute(word).close()
+
+
+def _be_synchronous(connection: sa.Connection, full: bool) -> None:
+    """SQLite: whether the next COMMIT waits for the disk.  Without, the next that does takes its octets along."""
+    info = connection.connection.info
+    if info[_SYNCHRONOUS] is not full:
+        _say(connection, f"PRAGMA synchronous = {_FULL if full else _NORMAL}")
+        info[_SYNCHRONOUS] = full
 
 
 def _commit(connection: sa.Connection, exchange: Exchange) -> None:

@@ -116,7 +116,7 @@ def lease(tx: Tx, now: int, lease_s: int, limit: int) -> list[Pending]:
     return sorted(map(_pending, rows), key=lambda each: (each.next_at, each.key))
 
 
-@writes(Group.POST)
+@writes(Group.POST, may_be_lost=True)  # a row that comes back is looked for in its box, and is not there twice
 def done(tx: Tx, keys: Sequence[Key]) -> None:
     """Removes rows that are in their boxes, or never will be; no error for one that is gone."""
     for page in chunks(keys):

@@ -42,6 +42,7 @@ WATCH_S = 1.0  # between two looks at whether the database still answers
 class _Work:
     group: Group
     writes: bool
+    may_be_lost: bool = False
 
 
 def reads(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
@@ -49,9 +50,13 @@ def reads(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
     return _marked(_Work(group, writes=False))
 
 
-def writes(group: Group) -> Callable[[Function[P, T]], Function[P, T]]:
-    """Marks a function that writes: one transaction, READ COMMITTED."""
-    return _marked(_Work(group, writes=True))
+def writes(group: Group, *, may_be_lost: bool = False) -> Callable[[Function[P, T]], Function[P, T]]:
+    """Marks a function that writes: one transaction, READ COMMITTED.
+
+    may_be_lost: nobody has been promised anything of it, and it would be done again: its COMMIT waits for no disk and
+    no standby.
+    """
+    return _marked(_Work(group, writes=True, may_be_lost=may_be_lost))
 
 
 def _marked(work: _Work) -> Callable[[Function[P, T]], Function[P, T]]:
@@ -151,7 +156,7 @@ class Store:
             hints[:] = tx.hints
             return result, not tx.idle
 
-        database.write(transaction, lambda _: self._publish(hints), outcome)
+        database.write(transaction, lambda _: self._publish(hints), outcome, work.may_be_lost)
 
     @property
     def together(self) -> bool:

@@ -161,7 +161,7 @@ def _remove(tx: Tx, id_: PostId) -> None:
     tx.execute(sa.delete(_docs).where(_docs.c.id == id_))
 
 
-@writes(Group.POST)
+@writes(Group.POST, may_be_lost=True)  # what is not in the index stays noted
 def index_some(tx: Tx) -> tuple[int, list[PostId]]:
     """One step of the index.  How many posts were looked at, and which of them have no row and need one (``complete``).
 

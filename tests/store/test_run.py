@@ -259,6 +259,34 @@ def pragma(tx: Tx, name: str) -> object:
     return tx.execute(sa.text(f"PRAGMA {name}")).scalar()
 
 
+def test_only_what_may_be_lost_does_not_wait_for_the_disk(store_settings: StoreSettings) -> None:
+    """And it alone: whatever is written after it, by the same thread, waits; also where it has failed."""
+    question = {"sqlite": "PRAGMA synchronous", "postgresql": "SHOW synchronous_commit"}
+    waits = {"sqlite": (1, 2), "postgresql": ("off", "on")}
+
+    def waiting(tx: Tx, fail: bool) -> int | str:
+        found: int | str = tx.execute(sa.text(question[tx.dialect])).scalar_one()
+        if fail:
+            raise NoSuchBox("the test's")
+        return found
+
+    @writes(Group.POST, may_be_lost=True)
+    def lazily(tx: Tx, fail: bool = False) -> int | str:
+        return waiting(tx, fail)
+
+    @writes(Group.POST)
+    def for_good(tx: Tx) -> int | str:
+        return waiting(tx, False)
+
+    store = Store(replace(store_settings, pool_size=2))  # one thread that writes
+    dialect = sa.make_url(store_settings.url).get_backend_name()
+    with pytest.raises(NoSuchBox):
+        store.run_sync(lazily, True)
+    found = [store.run_sync(each) for each in (for_good, lazily, lazily, for_good, lazily, for_good)]
+    assert found == [waits[dialect][number] for number in (1, 0, 0, 1, 0, 1)]
+    store.close_sync()
+
+
 def test_a_locked_file_is_unavailable_in_time(sqlite_settings: StoreSettings) -> None:
     """A backup holds the file: Unavailable within the deadline, and all is well afterwards."""
 
