@@ -95,6 +95,7 @@ class Metrics:
             loop = asyncio.get_running_loop()
             if loop.time() - self._asked_at < ASK_S:
                 return
+            self._asked_at, self._asked = loop.time(), None
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     found = await self._store.run(depths.of_posts)
@@ -102,9 +103,7 @@ class Metrics:
                     behind = await self._store.run(lag.lag, self._now() - self._active_s)
             except (OpostError, TimeoutError) as error:
                 log.warning("the store does not say what waits: %s", error or "no answer")
-                self._asked = None
                 return
-            self._asked_at = loop.time()
             self._asked = Asked(
                 found,
                 max((each.posts for each in behind), default=0),
