@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from opostd.store.line import Line
 from opostd.store.ready import Rows
 from opostd.store.replay import Questions, Replay, Unanswered, Unfit
+from opostd.store.retry import judge
 from opostd.store.tx import Tx
 
 log = logging.getLogger("opostd.store")
@@ -65,6 +66,8 @@ class PostgresGlancer:
                 answers.append(await line.ask(calls))
             except psycopg.Error as error:
                 log.debug("a look failed: %s", error)
+                if judge(error).reconnect:  # such as a pooler that has put another server behind it
+                    line.close()
                 return None
 
     def _usable(self) -> Line | None:

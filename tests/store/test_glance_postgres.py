@@ -15,6 +15,7 @@ from opostd.model.errors import NoSuchBox, Unavailable
 from opostd.model.ids import OwnerId
 from opostd.model.new_ids import new_post_id
 from opostd.store import boxes, glance_postgres, migrate, posts, sync
+from opostd.store.exchange import Call
 from opostd.store.glance_postgres import PostgresGlancer
 from opostd.store.ready import Rows
 from opostd.store.run import Group, Store, Tx, reads
@@ -188,6 +189,30 @@ def test_a_connection_that_is_cut_costs_nobody_an_answer(
     asyncio.run(main())
 
 
+def test_statements_that_somebody_has_put_away_are_made_anew(
+    postgres_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glance_postgres, "REST_S", 0.05)
+
+    async def main() -> None:
+        async with looking(postgres_settings) as (world, away):
+            store = world.store
+            for _ in range(3):
+                assert await store.glance(words, "a") == ["a"]
+            assert away._line is not None
+            with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+                await away._line.ask([Call("DEALLOCATE ALL"), Call("SELECT 1"), Call("DEALLOCATE nothing")])
+            await until(lambda: _usable(away))
+            assert await store.glance(words, "b") == ["b"]  # by a thread
+            await until(lambda: _usable(away))
+            readers = store._databases[Group.OWNER]._readers
+            before, read = away.trips, readers._ended
+            assert await store.glance(words, "c") == ["c"]
+            assert (away.trips - before, readers._ended) == (1, read)
+
+    asyncio.run(main())
+
+
 def test_one_that_takes_long_keeps_nobody_waiting(postgres_settings: StoreSettings) -> None:
     async def main() -> None:
         async with looking(postgres_settings) as (world, away):
@@ -242,9 +267,9 @@ def test_another_loop_has_another_connection(postgres_settings: StoreSettings) -
     async def main(*, start: bool) -> None:
         if start:
             await store.start()
-            for _ in range(2):
-                await store.glance(words, "a")
             await until(lambda: _usable(away))
+            for _ in range(2):  # the first goes through SQLAlchemy
+                await store.glance(words, "a")
         before = away.trips
         assert await store.glance(words, "b") == ["b"]
         assert away.trips - before == start
