@@ -3,12 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from opostd.config import StoreSettings
+from opostd.store import glance_postgres
 from opostd.store.glance_postgres import PostgresGlancer
 from opostd.store.run import Group, Store
 from tests.imap.test_acl import answer
 from tests.imap.transcript import DOMAIN, Client, World, mail
 from tests.store.world import until
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second is no silent server, where ways are counted."""
+    monkeypatch.setattr(glance_postgres, "LATE_S", 30.0)
 
 
 def in_world(settings: StoreSettings, main: Callable[[World, Client, PostgresGlancer], Awaitable[None]]) -> None:

@@ -31,6 +31,12 @@ WORD = sa.text("SELECT CAST(:word AS text)")
 SLEEP = sa.text("SELECT CAST(pg_sleep(CAST(:ms AS integer) / 1000.0) AS text)")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second is no silent server, where ways are counted."""
+    monkeypatch.setattr(glance_postgres, "LATE_S", 30.0)
+
+
 @reads(Group.OWNER)
 def ask(tx: Tx, statement: sa.Executable, values: dict[str, Any]) -> Rows:
     return tx.rows(statement, values)
