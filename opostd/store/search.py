@@ -21,7 +21,7 @@ from opostd.store.ready import PLANNED_ANEW
 from opostd.store.run import Group, Tx, reads
 from opostd.store.types import PostIdType, storable
 
-_search, _new = schema.post_search, schema.search_new
+_search, _new, _todo = schema.post_search, schema.search_new, schema.search_todo
 
 AT_ONCE = 10_000  # ids in one array: PostgreSQL looks the needle up once for each
 
@@ -55,9 +55,12 @@ def may_hold(tx: Tx, ids: Sequence[PostId], needle: Needle) -> list[PostId] | No
 
 
 def _may_hold(tx: Tx, ids: Sequence[PostId], text: str, where: Where) -> list[PostId]:
-    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into."""
+    """PostgreSQL: LIKE, which GIN answers where it is there; the rows of the box alone are looked into.
+
+    Posts of a version without an index, which are still noted, are never ruled out.
+    """
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    found: set[bytes] = set()
+    found: set[bytes] = {row[0] for row in tx.rows(_NOTED, {})}
     for page in chunks(ids, AT_ONCE):
         found.update(row[0] for row in tx.rows(_POSTGRES_MAY_HOLD[where], {"ids": page, "pattern": pattern}))
     return [id_ for id_ in ids if id_ in found]
@@ -81,6 +84,7 @@ def _may_hold_statement(*columns: str) -> sa.Executable:
     )
 
 
+_NOTED = sa.select(_todo.c.id)
 _POSTGRES_MAY_HOLD = {
     Where.BODY: _may_hold_statement("text"),
     Where.HEADER: _may_hold_statement("head"),
