@@ -1,9 +1,10 @@
 """A real daemon with three people and a group, over SQLite and over PostgreSQL."""
 
 import asyncio
+import contextlib
+import io
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from opostd import cli
 from opostd.config import StoreSettings
 from opostd.model.records import PostPolicy
 from opostd.store import accounts, provision
@@ -55,20 +57,19 @@ class Site:
         asyncio.run(add_users(self.settings, name))
 
     def cli(self, *arguments: str, text: str = "") -> str:
-        """Runs ``opostd --config FILE ...``; its output.  Fails the test when the status is not 0."""
-        return cli(self.config, *arguments, text=text)
+        """Runs ``opostd --config FILE ...``; its output.  Fails the test when the status is not 0.
 
-
-def cli(config: Path, *arguments: str, text: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "opostd", "--config", str(config), *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    return done.stdout
+        In this process, for a new one takes longer to begin than most commands (tests/cli and test_configuration run it).
+        """
+        out, err, stdin = io.StringIO(), io.StringIO(), sys.stdin
+        sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = cli.run(["--config", str(self.config), *arguments])
+        finally:
+            sys.stdin = stdin
+        assert status == 0, (arguments, out.getvalue(), err.getvalue())
+        return out.getvalue()
 
 
 async def add_users(settings: StoreSettings, *names: str) -> None:

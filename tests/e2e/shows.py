@@ -1,8 +1,6 @@
 """What the shows share: one daemon with many people, commands in this process, and a look at the tables."""
 
 import asyncio
-import contextlib
-import io
 import json
 import re
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from opostd import cli
 from opostd.model.records import PostPolicy
 from opostd.store import accounts, provision
 from opostd.store.run import Store
@@ -39,11 +36,7 @@ class Stage:
 
     def opostd(self, *arguments: str) -> str:
         """A command of the command line; fails when its status is not 0."""
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            status = cli.run(["--config", str(self.site.config), *arguments])
-        assert status == 0, (arguments, out.getvalue())
-        return out.getvalue()
+        return self.site.cli(*arguments)
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.opostd(*arguments, "--json"))
