@@ -16,7 +16,7 @@ from opostd.daemon.carrier import Carrier
 from opostd.model.errors import GroupCycle
 from opostd.model.flags import ALL_FLAGS, FLAGGED, SEEN, FlagAction, Flags
 from opostd.model.ids import PostId, Uid
-from opostd.model.records import Withdraw
+from opostd.model.records import PostPolicy, Withdraw
 from opostd.store import (
     active,
     boxes,
@@ -110,7 +110,11 @@ class Model:
 
     async def add_group(self, name: str) -> None:
         if name not in self.groups:
-            await self.do(lambda: self.world.group(name))
+            # Not by the world, which looks at the address afterwards: killed there it would find the group made.
+            addr = f"{name}@{DOMAIN}"
+            await self.do(
+                lambda: provision.add_group(self.store, addr, title=name, members=[], post=PostPolicy.LOCAL, now=NOW)
+            )
             self.groups[name] = Group()
 
     async def remove_group(self, name: str) -> None:
