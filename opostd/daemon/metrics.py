@@ -49,10 +49,16 @@ class Metrics:
     """``door`` has a connection for each listener; ``start`` and ``close`` are of the heart-beat."""
 
     def __init__(
-        self, counts: Counts, store: Store, active_days: int, smtp: Iterable[SmtpDoor], now: Callable[[], int]
+        self,
+        counts: Counts,
+        store: Store,
+        active_days: int,
+        smtp: Iterable[SmtpDoor],
+        imap: ImapDoor | None,
+        now: Callable[[], int],
     ) -> None:
         """active_days: for whom the agent carries.  now: seconds since 1970."""
-        self.imap: ImapDoor | None = None
+        self._imap = imap
         self._counts = counts
         self._store = store
         self._active_s = active_days * DAY_S
@@ -146,7 +152,7 @@ class Metrics:
             connected.add_metric([each.kind.value], len(each.sessions))
         yield connected
         states = GaugeMetricFamily("opostd_imap_connections", "IMAP clients.", labels=["state"])
-        found: Counter[State] = Counter(self.imap.states() if self.imap is not None else ())
+        found: Counter[State] = Counter(self._imap.states() if self._imap is not None else ())
         for state in STATES:
             states.add_metric([str(state.name).lower()], found[state])
         yield states

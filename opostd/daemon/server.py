@@ -265,9 +265,8 @@ class Server:
             return Metrics
 
         made = (await asyncio.to_thread(load))(
-            self._counts, store, self.settings.agent.active_days, self._smtp.values(), now
+            self._counts, store, self.settings.agent.active_days, self._smtp.values(), self._imap, now
         )
-        made.imap = self._imap
         made.start()
         return made
 

@@ -1,10 +1,8 @@
 """What Prometheus is told, by a real daemon over each database."""
 
-import asyncio
 import base64
 import re
 import smtplib
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from opostd.config import StoreSettings
 from opostd.model.counts import BOUNDS_S, Times
 from opostd.store import migrate
-from tests.e2e.conftest import CONFIG, DOMAIN, Site, add_users
+from tests.e2e.conftest import DOMAIN, Site
 from tests.e2e.faults import site_over, until
 from tests.e2e.mailbox import imap, submission, text_mail
-from tests.support.daemon import start_daemon
-from tests.support.postgres import OwnServer
+from tests.support import postgres
 
 METRICS = """
 [metrics]
@@ -33,17 +30,10 @@ Told = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @pytest.fixture
 def site(store_settings: StoreSettings, tmp_path: Path) -> Iterator[Site]:
-    asyncio.run(add_users(store_settings, "anna", "bob"))
-    text = (
-        CONFIG.replace('url = "{url}"', 'url = "{url}"\nretry_deadline_s = 1.0').format(url=store_settings.url)
-        + METRICS
-    )
-    daemon = start_daemon(tmp_path, config_text=text, migrate=False)
-    try:
-        yield Site(daemon.config, daemon, store_settings)
-    finally:
-        assert daemon.stop() == 0, daemon.output
-        assert "incident" not in daemon.output
+    with site_over(store_settings, tmp_path, tables=METRICS) as site:
+        yield site
+        assert site.daemon.stop() == 0, site.daemon.output
+        assert "incident" not in site.daemon.output
 
 
 def ask(site: Site) -> tuple[Told, str]:
@@ -118,19 +108,15 @@ def test_times(seconds: float, bucket: int) -> None:
 
 def test_a_silent_database(tmp_path: Path) -> None:
     """All else is told, within the ten seconds that Prometheus waits."""
-    with tempfile.TemporaryDirectory(prefix="opostd-postgres-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name), fsync=False)
-        try:
-            settings = StoreSettings(url=server.create_database())
-            migrate.up(settings)
-            with site_over(settings, tmp_path, tables=METRICS) as site:
-                with server.silent(), ThreadPoolExecutor(3) as together:
-                    for told, text in together.map(lambda _: ask(site), range(3)):
-                        assert of(told, "opostd_store_up") == 0
-                        assert of(told, "opostd_imap_connections", state="selected") == 0
-                        assert "opostd_queue" not in text
-                # Asked once, or who asks last would wait for all before.
-                assert site.daemon.output.count("the store does not say what waits") == 1
-                assert until(lambda: of(ask(site)[0], "opostd_store_up") == 1)
-        finally:
-            server.stop()
+    with postgres.own(fsync=False) as server:
+        settings = StoreSettings(url=server.create_database())
+        migrate.up(settings)
+        with site_over(settings, tmp_path, tables=METRICS) as site:
+            with server.silent(), ThreadPoolExecutor(3) as together:
+                for told, text in together.map(lambda _: ask(site), range(3)):
+                    assert of(told, "opostd_store_up") == 0
+                    assert of(told, "opostd_imap_connections", state="selected") == 0
+                    assert "opostd_queue" not in text
+            # Asked once, or who asks last would wait for all before.
+            assert site.daemon.output.count("the store does not say what waits") == 1
+            assert until(lambda: of(ask(site)[0], "opostd_store_up") == 1)

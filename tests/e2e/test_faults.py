@@ -6,7 +6,6 @@ security.md 2; design.md 2, promises 1 and 8.
 import re
 import shutil
 import sqlite3
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from tests.e2e.faults import (
     until,
 )
 from tests.e2e.mailbox import imap, subjects
+from tests.support import postgres
 from tests.support.postgres import OwnServer
 
 MESSAGES = 20
@@ -90,15 +90,11 @@ def test_the_database_is_killed_and_comes_back(tmp_path: Path) -> None:
     from opostd.config import StoreSettings
     from opostd.store import migrate
 
-    with tempfile.TemporaryDirectory(prefix="opostd-postgres-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name), fsync=True)
-        try:
-            settings = StoreSettings(url=server.create_database())
-            migrate.up(settings)
-            with site_over(settings, tmp_path) as site:
-                _kill_and_bring_back(site, server)
-        finally:
-            server.stop()
+    with postgres.own(fsync=True) as server:
+        settings = StoreSettings(url=server.create_database())
+        migrate.up(settings)
+        with site_over(settings, tmp_path) as site:
+            _kill_and_bring_back(site, server)
 
 
 def _kill_and_bring_back(site: Site, server: OwnServer) -> None:

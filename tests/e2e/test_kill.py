@@ -11,7 +11,6 @@ import os
 import random
 import re
 import smtplib
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -26,7 +25,7 @@ from tests.e2e.conftest import Site
 from tests.e2e.faults import site_over, until
 from tests.e2e.mailbox import imap, subjects, submission, text_mail
 from tests.e2e.smarthost import CONNECTIONS, relay, smarthost, subject
-from tests.support.postgres import OwnServer
+from tests.support import postgres
 from tests.worker.peer import Peer
 
 ROUNDS = int(os.environ.get("OPOSTD_TEST_KILLS", "3"))
@@ -126,15 +125,11 @@ def test_the_daemon_is_killed(store_settings: StoreSettings, tmp_path: Path, pee
 
 @pytest.mark.timeout(1800)
 def test_the_database_is_killed(tmp_path: Path, peer: Peer) -> None:
-    with tempfile.TemporaryDirectory(prefix="opostd-postgres-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name), fsync=True)
-        try:
-            settings = StoreSettings(url=server.create_database())
-            migrate.up(settings)
-            with site_over(settings, tmp_path, tables=relay(peer.port)) as site:
-                _kill_again_and_again(site, peer, server.kill, server.restart)
-        finally:
-            server.stop()
+    with postgres.own(fsync=True) as server:
+        settings = StoreSettings(url=server.create_database())
+        migrate.up(settings)
+        with site_over(settings, tmp_path, tables=relay(peer.port)) as site:
+            _kill_again_and_again(site, peer, server.kill, server.restart)
 
 
 def _kill_again_and_again(site: Site, peer: Peer, kill: Callable[[], None], bring_back: Callable[[], None]) -> None:

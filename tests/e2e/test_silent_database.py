@@ -1,6 +1,5 @@
 """A database that says nothing at all, no error either: those who wait are told "later", and it heals (promise 8)."""
 
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -10,6 +9,7 @@ from opostd.config import StoreSettings
 from opostd.store import migrate
 from tests.e2e.faults import RETRY_S, Reader, Sender, site_over, until
 from tests.e2e.mailbox import imap, subjects
+from tests.support import postgres
 from tests.support.postgres import OwnServer
 
 LATE_S = RETRY_S + 3.0 + 1.0  # the deadline, a question whether it is there, and the time between two looks
@@ -17,14 +17,10 @@ BUSY_S = 40.0  # for a machine where everything else runs too
 
 
 def test_who_waits_is_told_later(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="opostd-postgres-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name), fsync=True)
-        try:
-            settings = StoreSettings(url=server.create_database())
-            migrate.up(settings)
-            _fall_silent(settings, server, tmp_path)
-        finally:
-            server.stop()
+    with postgres.own(fsync=True) as server:
+        settings = StoreSettings(url=server.create_database())
+        migrate.up(settings)
+        _fall_silent(settings, server, tmp_path)
 
 
 def _fall_silent(settings: StoreSettings, server: OwnServer, tmp_path: Path) -> None:

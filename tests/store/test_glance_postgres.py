@@ -256,9 +256,7 @@ def test_a_server_that_says_nothing_is_found_out() -> None:
             assert (await store.glance(boxes.box_named, owner, "INBOX")).name == "INBOX"
             await until(lambda: _usable(away))
 
-    with postgres.running(fsync=False) as server:
-        if not isinstance(server, postgres.OwnServer):
-            pytest.skip("a server of somebody else is not stopped")
+    with postgres.own(fsync=False) as server:
         settings = StoreSettings(url=server.create_database(), retry_deadline_s=1)
         migrate.up(settings)
         asyncio.run(main(server, settings))

@@ -192,9 +192,15 @@ def running(fsync: bool) -> Iterator[Server]:
     if given := os.environ.get(GIVEN):
         yield Server(given)
         return
+    with own(fsync) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def own(fsync: bool) -> Iterator[OwnServer]:
+    """A server that the test may stop, kill and silence, until the end of the block, whatever others there are."""
     with tempfile.TemporaryDirectory(prefix="opostd-postgres-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        server = OwnServer(folder, fsync)
+        server = OwnServer(Path(name), fsync)
         try:
             yield server
         finally:
